@@ -1,0 +1,149 @@
+"""Read run configs and data files: YAML or a shipped preset, then `--set key=value`.
+
+Paths written in a file are relative to that file; paths given with `--set` are relative to the current folder;
+`run.out` always is. Roots may name an environment variable: `${CLIPGAP_PHOTOS:-../shared/data}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from clipgap.config.schema import DataConfig, RunConfig, expand_variables
+from clipgap.errors import ConfigError
+
+T = TypeVar("T", bound=BaseModel)
+
+PATH_KEYS = ("data.root", "clip.file", "augment.file")
+PRESETS = resources.files("clipgap") / "presets"
+
+
+def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
+    """Read a run config from a YAML file or a shipped preset and apply `key=value` overrides.
+
+    Raises:
+        ConfigError: the file is missing or not YAML, or a key or value is wrong: one line a key.
+    """
+    path = _find(source)
+    tree = _read_yaml(path)
+    data = tree.get("data")
+    if isinstance(data, str):
+        data_path = path.parent / expand_variables(data)
+        tree["data"] = _anchor(_read_yaml(data_path), data_path.parent, ("root",))
+    tree = _anchor(tree, path.parent, PATH_KEYS)
+    for override in overrides:
+        _apply(tree, override)
+    return validate(RunConfig, tree, str(source))
+
+
+def load_data_config(path: str | Path) -> DataConfig:
+    """Read a data file (DESIGN, section 4), or the `data:` of a run config."""
+    file = _find(path)
+    tree = _read_yaml(file)
+    if "data" in tree:
+        return load_config(path).data
+    return validate(DataConfig, _anchor(tree, file.parent, ("root",)), str(path))
+
+
+def validate(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
+    """Build a typed section from plain values, with one line for every key that is wrong."""
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        lines = [_explain(kind, where, detail) for detail in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def to_yaml(config: BaseModel) -> str:
+    """The config as YAML that `load_config` reads back to the same values."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def preset_names() -> list[str]:
+    """Names of the run configs that ship with the package."""
+    return sorted(Path(entry.name).stem for entry in PRESETS.iterdir() if entry.name.endswith(".yaml"))
+
+
+def _find(source: str | Path) -> Path:
+    path = Path(source)
+    if path.is_file():
+        return path
+    if str(source) in preset_names():
+        return Path(str(PRESETS / f"{source}.yaml"))
+    known = ", ".join(preset_names())
+    raise ConfigError(f"{source}: no such file, and no preset of that name (presets: {known})")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', None) or error})") from None
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines, got {type(tree).__name__}")
+    return tree
+
+
+def _anchor(tree: dict[str, Any], folder: Path, keys: Iterable[str]) -> dict[str, Any]:
+    """Make a file's own paths absolute, so that it means the same from every folder."""
+    for key in keys:
+        *parents, leaf = key.split(".")
+        node: Any = tree
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            continue
+        value = node.get(leaf, "." if leaf == "root" else None)
+        if isinstance(value, str):
+            node[leaf] = str((folder / expand_variables(value)).absolute())
+    return tree
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: expected key=value, for example train.steps=300")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
+    *parents, leaf = key.strip().split(".")
+    node = tree
+    for parent in parents:
+        node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"--set {override}: {parent} is not a group of settings")
+    if key in PATH_KEYS and isinstance(value, str):
+        value = str(Path(expand_variables(value)).absolute())
+    node[leaf] = value
+
+
+def _explain(kind: type[BaseModel], where: str, detail: Any) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    prefix = f"{where}: {key}: " if key else f"{where}: "
+    if detail["type"] == "extra_forbidden":
+        known = ", ".join(_fields(kind, detail["loc"][:-1]))
+        return f"{prefix}no such setting (there are: {known})"
+    if detail["type"] == "missing":
+        return f"{prefix}is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{prefix}{message}" + (f", got {detail['input']!r}" if key and not isinstance(detail["input"], dict) else "")
+
+
+def _fields(kind: type[BaseModel], parents: tuple[str | int, ...]) -> list[str]:
+    for parent in parents:
+        if isinstance(parent, int):
+            continue
+        annotation: Any = kind.model_fields[parent].annotation
+        inner = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
+        kind = inner[0] if inner else annotation
+    return list(kind.model_fields)

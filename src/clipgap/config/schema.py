@@ -1,0 +1,262 @@
+"""One typed, strict description of a run: what a YAML file, a preset and `--set key=value` all fill in.
+
+Every constant of the method (METHOD, sections 3 and 4) is a field here, once, under its own name. The functions that do
+the work take the section they need, so that a setting has one home from the command line to the loss.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from clipgap.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+BatchNorm = Literal["frozen", "train"]
+Metric = Literal["voc2007", "voc2012", "coco"]
+TowerPart = Literal["stem", "layer1", "layer2", "layer3", "layer4", "attnpool"]
+
+
+class Section(BaseModel):
+    """A group of settings. Unknown keys are errors: a misspelt setting must not pass silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DomainConfig(Section):
+    """One domain: where its images and boxes are, and which splits play which part.
+
+    A split is the name of one of the set's own splits, or a list file (a name that ends in `.txt`, relative to `root`).
+    """
+
+    name: str = Field(min_length=1)
+    format: Literal["voc", "coco", "yolo"]
+    root: str = "."
+    train: str | None = None
+    """Split that step one and step two learn from (source only)."""
+    val: str | None = None
+    """Split on which the weights are chosen (source only); `test` where this is not given."""
+    test: str | None = None
+    """Split that `evaluate` scores; `val` where this is not given."""
+    rename: dict[str, str] = {}
+    """From the set's own class names to those of `classes`."""
+
+    @property
+    def selection_split(self) -> str | None:
+        """The split on which weights are chosen."""
+        return self.val or self.test
+
+    @property
+    def scored_split(self) -> str | None:
+        """The split that `evaluate` scores."""
+        return self.test or self.val
+
+
+class PromptsConfig(Section):
+    """The words: a built-in set by name, or the prompts themselves."""
+
+    set: Literal["weather", "art"] | None = None
+    source: str | None = None
+    targets: list[str] = []
+    class_template: str = "a photo of a {}"
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> PromptsConfig:
+        if self.set and (self.source or self.targets):
+            raise ValueError("give either `set` or `source` with `targets`, not both")
+        if bool(self.source) != bool(self.targets):
+            raise ValueError("`source` and `targets` belong together: give both")
+        if self.class_template.count("{}") != 1:
+            raise ValueError("`class_template` needs one {} where the class name goes")
+        return self
+
+
+class DataConfig(Section):
+    """What a data file holds: the domains, the classes and the prompts."""
+
+    root: str = "."
+    """Folder to which every domain's `root` is relative."""
+    classes: list[str] = Field(min_length=1)
+    source: DomainConfig
+    targets: list[DomainConfig] = []
+    prompts: PromptsConfig = PromptsConfig()
+    keep_empty: bool = True
+    """Images without boxes stay: negatives in training, images on which nothing should be found in scoring."""
+    voc_boxes: Literal["standard", "authors"] = "standard"
+    """`standard`: VOC's 1-based inclusive pixels -> (xmin-1, ymin-1, xmax, ymax); `authors`: 1 off all four."""
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> DataConfig:
+        _refuse_repeats("classes", self.classes)
+        _refuse_repeats("domain names", [d.name for d in self.domains])
+        for domain in self.domains:
+            strangers = sorted(set(domain.rename.values()) - set(self.classes))
+            if strangers:
+                raise ValueError(f"`rename` of domain {domain.name} leads to {strangers[0]!r}, not one of `classes`")
+        return self
+
+    @property
+    def domains(self) -> list[DomainConfig]:
+        """The source first, then the targets in the order of the file."""
+        return [self.source, *self.targets]
+
+    def folder(self, domain: DomainConfig) -> Path:
+        """Where a domain's files are."""
+        return Path(expand_variables(self.root)) / expand_variables(domain.root)
+
+
+class ClipConfig(Section):
+    """Which CLIP, and where its weights come from."""
+
+    name: str = "RN101"
+    """An open_clip ResNet (`RN50`, `RN101`, `RN50x4`, `RN50x16`) or `small`, for tests and demos."""
+    pretrained: str | None = "openai"
+    """open_clip's tag of the weights, or `random`: weights drawn from `random_seed`."""
+    file: str | None = None
+    """A local file of weights: OpenAI's .pt, an open_clip state dict, or safetensors."""
+    quick_gelu: bool | None = None
+    """The text tower's activation; null: from the tag or from the file's layout."""
+    random_seed: int = 0
+
+
+class ImageConfig(Section):
+    """How images are resized, in training and in prediction alike."""
+
+    short_side: Count = 600
+    long_side: Count = 1333
+
+
+class FitConfig(Section):
+    """Step one: fit the semantic augmentations (METHOD, section 3)."""
+
+    steps: Count = 1000
+    lr: Positive = 0.01
+    images_per_step: Count = 4
+    crops_per_image: Count = 15
+    crop_side: Count = 400
+    """Side of the random crops before they are resized to CLIP's input; never more than the image's short side."""
+    flip: Fraction = 0.5
+
+
+class AugmentConfig(Section):
+    """What step two does with the semantic augmentations (METHOD, section 4)."""
+
+    kind: Literal["fitted", "random", "none"] = "fitted"
+    """`random`: for every prompt a random direction of the same pooled norm, as a control."""
+    file: str | None = None
+    """The file that `clipgap fit` wrote."""
+    probability: Fraction = 0.5
+    """Chance that a batch is augmented."""
+
+
+class DetectorConfig(Section):
+    """The detector's constants (METHOD, section 4), under torchvision's names wherever it has one."""
+
+    classifier: Literal["text", "linear"] = "text"
+    pooling: Literal["attention", "mean"] = "attention"
+    """`mean`: spatial mean of layer4 and a learned linear projection into CLIP's space."""
+    temperature: Positive = 100.0
+    """Factor on the cosine between a region and a class's text embedding."""
+    background_logit: float = 0.0
+    frozen: list[TowerPart] = ["stem", "layer1", "layer2"]
+    anchor_sizes: list[Positive] = Field([32, 64, 128, 256, 512], min_length=1)
+    anchor_ratios: list[Positive] = Field([0.5, 1.0, 2.0], min_length=1)
+    """Height over width."""
+    rpn_pre_nms_top_n_train: Count = 12000
+    rpn_pre_nms_top_n_test: Count = 6000
+    rpn_post_nms_top_n_train: Count = 2000
+    rpn_post_nms_top_n_test: Count = 1000
+    rpn_nms_thresh: Fraction = 0.7
+    rpn_fg_iou_thresh: Fraction = 0.7
+    rpn_bg_iou_thresh: Fraction = 0.3
+    rpn_batch_size_per_image: Count = 256
+    rpn_positive_fraction: Fraction = 0.5
+    box_fg_iou_thresh: Fraction = 0.5
+    box_bg_iou_thresh: Fraction = 0.5
+    box_batch_size_per_image: Count = 512
+    box_positive_fraction: Fraction = 0.25
+    box_reg_weights: tuple[Positive, Positive, Positive, Positive] = (10.0, 10.0, 5.0, 5.0)
+    box_score_thresh: Fraction = 0.05
+    box_nms_thresh: Fraction = 0.5
+    box_detections_per_img: Count = 100
+
+
+class TrainConfig(Section):
+    """Step two: train the detector (METHOD, section 4)."""
+
+    steps: Count = 100_000
+    batch_size: Count = 4
+    """Images of one batch of one process."""
+    lr: Positive = 1e-3
+    lr_steps: list[Count] = [40_000]
+    lr_gamma: Positive = 0.1
+    momentum: Fraction = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    flip: Fraction = 0.5
+    workers: NotNegative = 2
+    log_every: Count = 20
+    checkpoint_every: Count = 1000
+    validate_every: Count = 5000
+
+
+class EvaluateConfig(Section):
+    """How detections are scored (METHOD, section 5)."""
+
+    metric: Metric = "voc2007"
+    iou: Fraction = 0.5
+    """IoU above which a detection can match a box (VOC metrics only)."""
+    batch_size: Count = 1
+    workers: NotNegative = 2
+
+
+class RunSection(Section):
+    """Where the run goes and what it runs on."""
+
+    out: str = "runs/latest"
+    seed: NotNegative = 0
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
+    devices: Count = 1
+    """Processes, one a device."""
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+
+
+class RunConfig(Section):
+    """A whole run: data, CLIP, step one, step two, scoring."""
+
+    data: DataConfig
+    clip: ClipConfig = ClipConfig()
+    batch_norm: BatchNorm = "frozen"
+    """Every BatchNorm of the image tower, both steps. `frozen`: running statistics, no gradient; `train`: the authors'."""
+    image: ImageConfig = ImageConfig()
+    fit: FitConfig = FitConfig()
+    augment: AugmentConfig = AugmentConfig()
+    detector: DetectorConfig = DetectorConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    run: RunSection = RunSection()
+
+
+def expand_variables(text: str) -> str:
+    """Put in environment variables: `$NAME`, `${NAME}` and `${NAME:-what to use when it is not set}`."""
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match.group("name") or match.group("bare"), match.group("default")
+        if not os.environ.get(name) and default is None:
+            raise ConfigError(f"{text}: the environment variable {name} is not set; set it, or write the path itself")
+        return os.environ.get(name) or str(default)
+
+    return re.sub(r"\$(?:\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}|(?P<bare>[A-Za-z_]\w*))", value, text)
+
+
+def _refuse_repeats(what: str, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{what}: {repeated[0]!r} is there twice")

@@ -1,0 +1,1 @@
+"""Data sets: readers (VOC, COCO, YOLO), images, domains, transforms, check and convert."""

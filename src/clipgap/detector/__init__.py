@@ -1,0 +1,1 @@
+"""The detector: a Faster R-CNN whose backbone, box head and classifier come from CLIP."""

@@ -1,0 +1,1 @@
+"""What runs: fit, train, evaluate, predict, and the run folder."""

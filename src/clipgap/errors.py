@@ -1,0 +1,27 @@
+"""Every mistake of the user's ends in one of these: one clear line, never a traceback (exit code 2)."""
+
+from __future__ import annotations
+
+
+class ClipgapError(Exception):
+    """A mistake the user can put right. The message names the file, key or box, and the fix."""
+
+    exit_code = 2
+
+
+class ConfigError(ClipgapError):
+    """A run config or data file is wrong: a line for every key."""
+
+
+class DataError(ClipgapError):
+    """A data set cannot be used as it is: names the file and the line or object."""
+
+
+class WeightsError(ClipgapError):
+    """A file of weights is missing, is not what it should be, or does not fit the model."""
+
+
+class TrainingError(ClipgapError):
+    """Training cannot go on: for example a loss that is not finite."""
+
+    exit_code = 1

@@ -1,0 +1,1 @@
+"""Scores: VOC AP, COCO AP and the per-domain table."""
