@@ -29,13 +29,12 @@ def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     Raises:
         ConfigError: the file is missing or not YAML, or a key or value is wrong: one line a key.
     """
-    path = _find(source)
+    path, folder = _find(source)
     tree = _read_yaml(path)
-    data = tree.get("data")
-    if isinstance(data, str):
-        data_path = path.parent / expand_variables(data)
+    if isinstance(tree.get("data"), str):
+        data_path = folder / expand_variables(tree["data"])
         tree["data"] = _anchor(_read_yaml(data_path), data_path.parent, ("root",))
-    tree = _anchor(tree, path.parent, PATH_KEYS)
+    tree = _anchor(tree, folder, PATH_KEYS)
     for override in overrides:
         _apply(tree, override)
     return validate(RunConfig, tree, str(source))
@@ -43,11 +42,11 @@ def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
 
 def load_data_config(path: str | Path) -> DataConfig:
     """Read a data file (DESIGN, section 4), or the `data:` of a run config."""
-    file = _find(path)
+    file, folder = _find(path)
     tree = _read_yaml(file)
     if "data" in tree:
         return load_config(path).data
-    return validate(DataConfig, _anchor(tree, file.parent, ("root",)), str(path))
+    return validate(DataConfig, _anchor(tree, folder, ("root",)), str(path))
 
 
 def validate(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
@@ -69,12 +68,13 @@ def preset_names() -> list[str]:
     return sorted(Path(entry.name).stem for entry in PRESETS.iterdir() if entry.name.endswith(".yaml"))
 
 
-def _find(source: str | Path) -> Path:
+def _find(source: str | Path) -> tuple[Path, Path]:
+    """The file, and the folder its paths are relative to: a preset's are the user's, not the package's."""
     path = Path(source)
     if path.is_file():
-        return path
+        return path, path.parent
     if str(source) in preset_names():
-        return Path(str(PRESETS / f"{source}.yaml"))
+        return Path(str(PRESETS / f"{source}.yaml")), Path()
     known = ", ".join(preset_names())
     raise ConfigError(f"{source}: no such file, and no preset of that name (presets: {known})")
 
@@ -136,7 +136,8 @@ def _explain(kind: type[BaseModel], where: str, detail: Any) -> str:
     if detail["type"] == "missing":
         return f"{prefix}is missing"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"{prefix}{message}" + (f", got {detail['input']!r}" if key and not isinstance(detail["input"], dict) else "")
+    shown = key and not isinstance(detail["input"], dict)
+    return f"{prefix}{message}" + (f", got {detail['input']!r}" if shown else "")
 
 
 def _fields(kind: type[BaseModel], parents: tuple[str | int, ...]) -> list[str]:

@@ -117,8 +117,8 @@ class ClipConfig(Section):
 
     name: str = "RN101"
     """An open_clip ResNet (`RN50`, `RN101`, `RN50x4`, `RN50x16`) or `small`, for tests and demos."""
-    pretrained: str | None = "openai"
-    """open_clip's tag of the weights, or `random`: weights drawn from `random_seed`."""
+    pretrained: str | None = None
+    """open_clip's tag of the weights (`openai` where there is no `file`), or `random`: drawn from `random_seed`."""
     file: str | None = None
     """A local file of weights: OpenAI's .pt, an open_clip state dict, or safetensors."""
     quick_gelu: bool | None = None
@@ -234,7 +234,7 @@ class RunConfig(Section):
     data: DataConfig
     clip: ClipConfig = ClipConfig()
     batch_norm: BatchNorm = "frozen"
-    """Every BatchNorm of the image tower, both steps. `frozen`: running statistics, no gradient; `train`: the authors'."""
+    """Every BatchNorm of the image tower, both steps: `frozen` on the running statistics, or `train` (the authors)."""
     image: ImageConfig = ImageConfig()
     fit: FitConfig = FitConfig()
     augment: AugmentConfig = AugmentConfig()

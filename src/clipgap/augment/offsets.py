@@ -1,0 +1,125 @@
+"""The semantic augmentations: one offset A_j for each target prompt, and what step two does with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from clipgap.clip import Clip
+from clipgap.errors import WeightsError
+from clipgap.files import write_then_rename
+from clipgap.prompts import PromptSet
+
+FORMAT = "clipgap semantic augmentations 1"
+
+
+@dataclass(frozen=True)
+class SemanticAugmentations:
+    """Offsets (M, C, h, w) in the space of CLIP's C4 features, one for each target prompt, and their origin."""
+
+    offsets: Tensor
+    prompts: PromptSet
+    clip_name: str
+    clip_hash: str
+    """SHA-256 of the weights the offsets were fitted with (`Clip.weights_hash`)."""
+    record: dict[str, Any] = field(default_factory=dict)
+    """How they were fitted: settings, seed, final losses."""
+
+    @property
+    def pooled(self) -> Tensor:
+        """mean_hw(A_j) (M, C): all that step two uses (METHOD, section 4)."""
+        return self.offsets.mean((2, 3))
+
+    def save(self, path: str | Path) -> None:
+        """Write the file that `load` reads: safetensors with everything else in its metadata."""
+        metadata = {
+            "format": FORMAT,
+            "source_prompt": self.prompts.source,
+            "target_prompts": json.dumps(self.prompts.targets),
+            "clip_name": self.clip_name,
+            "clip_hash": self.clip_hash,
+            "feature_shape": json.dumps(list(self.offsets.shape[1:])),
+            "record": json.dumps(self.record),
+        }
+        tensors = {"offsets": self.offsets.detach().cpu().contiguous()}
+        write_then_rename(Path(path), lambda temporary: save_file(tensors, temporary, metadata))
+
+    @classmethod
+    def load(cls, path: str | Path) -> SemanticAugmentations:
+        """Read a file that `save` wrote.
+
+        Raises:
+            WeightsError: there is no such file, or it is none of ours.
+        """
+        if not Path(path).is_file():
+            raise WeightsError(f"{path}: no such file of semantic augmentations; `clipgap fit` makes one")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata, offsets = file.metadata() or {}, file.get_tensor("offsets")
+        except (SafetensorError, OSError):
+            metadata, offsets = {}, torch.empty(0)
+        if metadata.get("format") != FORMAT or offsets.ndim != 4:
+            raise WeightsError(f"{path}: not a file of semantic augmentations; `clipgap fit` makes one")
+        prompts = PromptSet(metadata["source_prompt"], tuple(json.loads(metadata["target_prompts"])))
+        return cls(offsets, prompts, metadata["clip_name"], metadata["clip_hash"], json.loads(metadata["record"]))
+
+    def check_fits(self, clip: Clip, where: str) -> None:
+        """Refuse a CLIP other than the one the offsets were fitted with.
+
+        Raises:
+            WeightsError: says which of shape and weights differ.
+        """
+        channels = clip.spec.tower.c4_channels
+        if self.offsets.shape[1] != channels:
+            raise WeightsError(
+                f"{where}: fitted for {self.offsets.shape[1]} channels (CLIP {self.clip_name}), "
+                f"but CLIP {clip.name} has {channels}; fit again with this CLIP"
+            )
+        if self.clip_hash != clip.weights_hash:
+            raise WeightsError(
+                f"{where}: fitted with other weights (CLIP {self.clip_name}, hash {self.clip_hash[:12]}) than "
+                f"{clip} (hash {clip.weights_hash[:12]}); fit again with this CLIP, or name the other with clip.*"
+            )
+
+
+def random_like(pooled: Tensor, seed: int) -> Tensor:
+    """For every prompt a random direction of the same norm: pooled offsets (M, C) as a control for the fitted ones."""
+    noise = torch.randn(pooled.shape, generator=torch.Generator().manual_seed(seed))
+    return noise / noise.norm(dim=1, keepdim=True) * pooled.norm(dim=1, keepdim=True)
+
+
+class OffsetFeatures(torch.nn.Module):
+    """Step two's augmentation: with a probability a batch, every image's features move by an offset of its own.
+
+    A forward hook of the detector's backbone calls it, in training only: V_a(image_i) + mean_hw(A_{j_i}), with j_i drawn
+    uniformly for every image (METHOD, section 4). RPN and RoI heads both see the moved features.
+    """
+
+    def __init__(self, pooled: Tensor, probability: float) -> None:
+        super().__init__()
+        self.pooled: Tensor
+        self.register_buffer("pooled", pooled)
+        self.probability = probability
+
+    def forward(self, features: Tensor, generator: torch.Generator) -> Tensor:
+        """Features (N, C, H, W) -> the same, moved or not; `generator` lives on the CPU."""
+        if float(torch.rand((), generator=generator)) >= self.probability:
+            return features
+        drawn = torch.randint(len(self.pooled), (len(features),), generator=generator)
+        return features + self.pooled[drawn.to(self.pooled.device), :, None, None].to(features.dtype)
+
+
+def summarise(names: Iterable[str], before: Tensor, after: Tensor) -> list[dict[str, Any]]:
+    """Per prompt the mean cosine to z*_j before and after, as rows for a table or a file."""
+    return [
+        {"prompt": name, "cosine_before": float(b), "cosine_after": float(a)}
+        for name, b, a in zip(names, before, after, strict=True)
+    ]

@@ -1,0 +1,30 @@
+"""CLIP: its image tower cut in two, its text embeddings, and its weights from tags or files."""
+
+from clipgap.clip.load import cached_weights, load_clip
+from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
+from clipgap.clip.tower import (
+    IMAGE_MEAN,
+    IMAGE_STD,
+    STRIDE,
+    AttentionPool,
+    RoiPart,
+    TowerSpec,
+    Trunk,
+    set_batch_norm,
+)
+
+__all__ = [
+    "IMAGE_MEAN",
+    "IMAGE_STD",
+    "STRIDE",
+    "AttentionPool",
+    "Clip",
+    "ClipSpec",
+    "RoiPart",
+    "TowerSpec",
+    "Trunk",
+    "cached_weights",
+    "clip_from_weights",
+    "load_clip",
+    "set_batch_norm",
+]

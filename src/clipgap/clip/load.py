@@ -1,0 +1,137 @@
+"""Find and load a CLIP: by name and tag, from a local file, or with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.model import CLIPTextCfg
+from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
+
+from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
+from clipgap.clip.tower import TowerSpec, redraw_batch_norm
+from clipgap.config import ClipConfig
+from clipgap.errors import WeightsError
+from clipgap.weights import is_torchscript, read_file, tensors_of
+
+NAMES = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64")
+SMALL = ClipSpec(
+    TowerSpec(embed_dim=128, image_size=128, layers=(1, 1, 1, 1), width=16),
+    CLIPTextCfg(context_length=77, vocab_size=49408, width=128, heads=2, layers=2),
+    quick_gelu=True,
+)
+"""A CLIP for tests and demos: 0.5 M image parameters, regions of 8 x 8."""
+OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")
+"""Entries that only OpenAI's own files hold beside the weights."""
+CACHE = Path("~/.cache/clip")
+"""Where open_clip and OpenAI's own code keep what they download."""
+
+
+def load_clip(config: ClipConfig) -> Clip:
+    """The CLIP that the settings describe.
+
+    Raises:
+        WeightsError: unknown name or tag, weights neither on this machine nor to be downloaded, or a file that does
+            not hold them.
+    """
+    if config.file:
+        return _from_file(Path(config.file), config)
+    if config.pretrained == "random":
+        return _random(config)
+    return _from_tag(config)
+
+
+def cached_weights(name: str, tag: str) -> Path | None:
+    """The downloaded file of a name's and tag's weights, if it is on this machine; asks no network."""
+    path = CACHE.expanduser() / Path(str(_tag(name, tag)["url"])).name
+    return path if path.is_file() else None
+
+
+def _from_file(path: Path, config: ClipConfig) -> Clip:
+    content = read_file(path)
+    nested = content.get("state_dict", content)
+    weights = {name.removeprefix("module."): tensor for name, tensor in tensors_of(nested).items()}
+    from_openai = is_torchscript(path) or any(mark in weights for mark in OPENAI_MARKS)
+    weights = {name: tensor for name, tensor in weights.items() if name not in OPENAI_MARKS}
+    clip = clip_from_weights(weights, _quick_gelu(path, config, from_openai), config.name, path.name)
+    _refuse_other_tower(clip, config, path)
+    return clip
+
+
+def _quick_gelu(path: Path, config: ClipConfig, from_openai: bool) -> bool:
+    if config.quick_gelu is not None:
+        return config.quick_gelu
+    if from_openai or config.name.endswith("-quickgelu"):
+        return True
+    if config.pretrained:
+        return bool(_tag(config.name, config.pretrained).get("quick_gelu", False))
+    raise WeightsError(
+        f"{path}: the file does not say which activation its text tower was trained with; "
+        "set clip.quick_gelu=true (OpenAI's, yfcc15m and cc12m weights) or false"
+    )
+
+
+def _refuse_other_tower(clip: Clip, config: ClipConfig, path: Path) -> None:
+    if config.name == "small" or _base(config.name) not in NAMES:
+        return
+    expected = _spec(config.name, quick_gelu=False).tower
+    if clip.spec.tower != expected:
+        raise WeightsError(f"{path}: holds {clip.spec.tower}, but clip.name={config.name} is {expected}")
+
+
+def _random(config: ClipConfig) -> Clip:
+    spec = SMALL if config.name == "small" else _spec(config.name, bool(config.quick_gelu))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.random_seed)
+        model = spec.build()
+    redraw_batch_norm(model.visual, torch.Generator().manual_seed(config.random_seed))
+    return Clip(model, spec, config.name, f"random (seed {config.random_seed})")
+
+
+def _from_tag(config: ClipConfig) -> Clip:
+    tag = config.pretrained or "openai"
+    known = _tag(config.name, tag)
+    clip = _from_file(_download(config.name, tag, known), config.model_copy(update={"pretrained": tag}))
+    clip.weights = tag
+    return clip
+
+
+def _download(name: str, tag: str, known: dict[str, Any]) -> Path:
+    try:
+        return Path(download_pretrained(known, prefer_hf_hub=False))  # checks the SHA-256 of what it finds or fetches
+    except Exception as error:  # noqa: BLE001 (urllib, hub and hash errors: all mean that the file is not to be had)
+        wanted = str(known["url"])
+        raise WeightsError(
+            f"the weights {name} / {tag} are not on this machine and cannot be downloaded ({type(error).__name__}). "
+            f"Fetch {wanted} elsewhere and put it at {CACHE / Path(wanted).name}, or name it with clip.file=PATH"
+        ) from None
+
+
+def _tag(name: str, tag: str) -> dict[str, Any]:
+    if name == "small":
+        raise WeightsError("clip.name=small has no pre-trained weights; set clip.pretrained=random, or clip.file=PATH")
+    if _base(name) not in NAMES:
+        raise WeightsError(f"clip.name={name}: no such CLIP ResNet (there are: {', '.join(NAMES)}, small)")
+    known = get_pretrained_cfg(_base(name), tag)
+    if not known:
+        tags = ", ".join([*list_pretrained_tags_by_model(_base(name)), "random"])
+        raise WeightsError(f"clip.pretrained={tag}: no such weights of {name} (there are: {tags})")
+    return dict(known)
+
+
+def _spec(name: str, quick_gelu: bool) -> ClipSpec:
+    config = open_clip.get_model_config(_base(name)) if _base(name) in NAMES else None
+    if config is None:
+        raise WeightsError(f"clip.name={name}: no such CLIP ResNet (there are: {', '.join(NAMES)}, small)")
+    vision = config["vision_cfg"]
+    tower = TowerSpec(
+        embed_dim=config["embed_dim"], image_size=vision["image_size"], layers=vision["layers"], width=vision["width"]
+    )
+    text = CLIPTextCfg(**{key: value for key, value in config["text_cfg"].items() if key != "hf_model_name"})
+    return ClipSpec(tower, text, quick_gelu or name.endswith("-quickgelu"))
+
+
+def _base(name: str) -> str:
+    return name.removesuffix("-quickgelu")

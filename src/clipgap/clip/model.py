@@ -1,0 +1,119 @@
+"""A whole CLIP: image tower, text tower, and where its weights come from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import open_clip
+import torch
+from open_clip.model import CLIPTextCfg, CLIPVisionCfg
+from torch import Tensor
+from torch.nn import functional as F
+
+from clipgap.clip.tower import RoiPart, TowerSpec, Trunk
+from clipgap.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """The shape of a whole CLIP."""
+
+    tower: TowerSpec
+    text: CLIPTextCfg
+    quick_gelu: bool
+
+    def build(self) -> open_clip.CLIP:
+        """A CLIP with open_clip's initial weights."""
+        tower = self.tower
+        vision = CLIPVisionCfg(layers=list(tower.layers), width=tower.width, image_size=tower.image_size)
+        return open_clip.CLIP(tower.embed_dim, vision, self.text, quick_gelu=self.quick_gelu).eval()
+
+
+class Clip:
+    """A frozen CLIP: its two image parts, its text embeddings, and where it comes from."""
+
+    def __init__(self, model: open_clip.CLIP, spec: ClipSpec, name: str, weights: str) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.spec = spec
+        self.name = name
+        self.weights = weights
+        """Where the weights come from, in words: `openai`, `random (seed 0)`, a file's name."""
+        self.trunk = Trunk(model.visual)
+        self.roi_part = RoiPart(model.visual)
+
+    def to(self, device: torch.device) -> Clip:
+        """The same CLIP, moved to a device."""
+        self.model.to(device)
+        return self
+
+    @torch.no_grad()
+    def embed_text(self, prompts: Sequence[str]) -> Tensor:
+        """Text embeddings unit(T(p)) (N, D), float32."""
+        tokens = open_clip.tokenize(list(prompts), context_length=self.spec.text.context_length)
+        return F.normalize(self.model.encode_text(tokens.to(self.model.logit_scale.device)), dim=-1)
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 of all weights in float32 and of the activation: the same from every file format."""
+        digest = hashlib.sha256(f"quick_gelu={self.spec.quick_gelu}".encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(f"{name}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def __str__(self) -> str:
+        return f"CLIP {self.name}, weights: {self.weights}"
+
+
+def spec_of(weights: Mapping[str, Tensor], quick_gelu: bool, where: str) -> ClipSpec:
+    """Read a CLIP's shape off its state dict.
+
+    Raises:
+        WeightsError: it is no CLIP, or one whose image tower is not a ResNet.
+    """
+    if "visual.proj" in weights:
+        raise WeightsError(f"{where}: a CLIP with a ViT image tower; clipgap needs a ResNet one (RN50, RN101, ...)")
+    try:
+        blocks = [{name.split(".")[2] for name in weights if name.startswith(f"visual.layer{i}.")} for i in range(1, 5)]
+        grid = round((weights["visual.attnpool.positional_embedding"].shape[0] - 1) ** 0.5)
+        embed_dim = weights["text_projection"].shape[1]
+        width = weights["visual.layer1.0.conv1.weight"].shape[0]
+        text_width = weights["ln_final.weight"].shape[0]
+        context, vocabulary = weights["positional_embedding"].shape[0], weights["token_embedding.weight"].shape[0]
+    except (KeyError, IndexError) as error:
+        raise WeightsError(f"{where}: no CLIP ResNet: it has no usable {error}") from None
+    text = CLIPTextCfg(
+        context_length=context,
+        vocab_size=vocabulary,
+        width=text_width,
+        heads=max(1, text_width // 64),
+        layers=len({name.split(".")[2] for name in weights if name.startswith("transformer.resblocks.")}),
+    )
+    layers = (len(blocks[0]), len(blocks[1]), len(blocks[2]), len(blocks[3]))
+    return ClipSpec(TowerSpec(embed_dim=embed_dim, image_size=grid * 32, layers=layers, width=width), text, quick_gelu)
+
+
+def clip_from_weights(weights: Mapping[str, Tensor], quick_gelu: bool, name: str, where: str) -> Clip:
+    """A CLIP from a state dict in OpenAI's and open_clip's key names.
+
+    Raises:
+        WeightsError: keys are missing, unknown or of other shapes: the first one is named.
+    """
+    spec = spec_of(weights, quick_gelu, where)
+    model = spec.build()
+    own = model.state_dict()
+    weights = {"logit_scale": own["logit_scale"], **weights}
+    optional = {key for key in own if key.endswith("num_batches_tracked")}
+    missing, strays = own.keys() - weights.keys() - optional, weights.keys() - own.keys()
+    if missing or strays:
+        what = f"{min(missing)} is missing" if missing else f"{min(strays)} has no place in one"
+        raise WeightsError(f"{where}: not the weights of a CLIP ResNet: {what}")
+    for key, tensor in weights.items():
+        if tensor.shape != own[key].shape:
+            expected = tuple(own[key].shape)
+            raise WeightsError(f"{where}: {key} has shape {tuple(tensor.shape)}, expected {expected}")
+    model.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, strict=False)
+    return Clip(model, spec, name, where)

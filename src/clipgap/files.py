@@ -1,0 +1,23 @@
+"""Write files so that nobody ever sees half of one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a temporary file beside `path` and rename it: an interruption leaves the old file whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    write_then_rename(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
