@@ -27,8 +27,8 @@ def make_clip(spec: ClipSpec = TINY, seed: int = 0) -> Clip:
         model = spec.build()
     redraw_batch_norm(model.visual, torch.Generator().manual_seed(seed))
     for name, parameter in model.transformer.named_parameters():
-        if "mlp" in name:
-            parameter.data.mul_(60 / len(model.transformer.resblocks))  # loud enough for the activation to be heard
+        if "mlp" in name:  # loud enough for the activation to be heard
+            parameter.data.mul_(3 if "c_fc" in name else 30)
     return Clip(model, spec, "tiny", f"random (seed {seed})")
 
 

@@ -1,10 +1,22 @@
-"""Write files so that nobody ever sees half of one."""
+"""Write files so that nobody ever sees half of one, and nothing of the user's is lost."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
+
+from clipgap.errors import DataError
+
+
+def require_new(path: Path, option: str) -> None:
+    """Make sure that nothing is written over.
+
+    Raises:
+        DataError: there is a file of that name, or a folder with something in it.
+    """
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise DataError(f"{path}: is there already; choose another {option}, or move it away")
 
 
 def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:

@@ -1,10 +1,11 @@
 """What the authors' released detector computes at inference, as plain code: the yardstick for imported checkpoints.
 
-Written from METHOD.md (sections 2 and 4) and detectron2's semantics, without looking at `clipgap`: a state dict goes in,
-numbers come out, and nothing here is a `torch.nn.Module`. Read it from top to bottom; every step is one function.
+Written from METHOD.md (sections 2 and 4) and detectron2's semantics, without looking at `clipgap`: a state
+dict goes in, numbers come out, and nothing here is a `torch.nn.Module`. Read it from top to bottom; every step is one
+function.
 
-Constants and the small functions `cell_anchors`, `stride_of`, `ranking` and `resize` are looked up at call time, so that a test
-can swap one convention for torchvision's and see how far the detections move (`test_reference.py` does).
+Constants and small functions are looked up at call time: a test can swap one convention for torchvision's and see
+how far the detections move (`test_reference.py` does).
 """
 
 import math
@@ -50,7 +51,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class ReferenceImage:
-    """Everything computed for one image. Sizes are (height, width), boxes xyxy; A anchors, N proposals, K classes, D detections.
+    """Everything computed for one image. Sizes are (height, width), boxes xyxy; N proposals, K classes, D detections.
 
     The `*_map` tensors and `anchors` cover the padded batch, in the order cell row, cell column, anchor.
     """
@@ -77,7 +78,7 @@ class ReferenceImage:
 
 
 def load_authors_checkpoint(path: str | Path) -> dict[str, Tensor]:
-    """State dict of a `.pth` or `.pkl` file as tensors. For files these tests wrote themselves: it unpickles anything."""
+    """State dict of a `.pth` or `.pkl` file as tensors. Only for files these tests wrote: it unpickles anything."""
     path = Path(path)
     if path.suffix == ".pkl":
         with path.open("rb") as file:
@@ -234,7 +235,7 @@ def text_block(x: Tensor, w: Mapping[str, Tensor], name: str) -> Tensor:
 
 
 def encode_tokens(tokens: Tensor, w: Mapping[str, Tensor]) -> Tensor:
-    """Token numbers -> T(prompt), not normalised: the output at the end-of-text token (the largest number), projected."""
+    """Token numbers -> T(prompt), not normalised: the output at the end-of-text token (the largest), projected."""
     x = w["token_embedding.weight"][tokens] + w["positional_embedding"]
     block = 0
     while f"transformer.resblocks.{block}.ln_1.weight" in w:
@@ -344,7 +345,7 @@ def propose(anchors: Tensor, logits: Tensor, deltas: Tensor, size: Size) -> tupl
 
 
 def region_vectors(features: Tensor, boxes: Tensor, w: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """One image's features 1 x C x h x w and boxes -> attention-pooled vectors N x D, spatial means of layer4 N x C'."""
+    """Features 1 x C x h x w of one image and its boxes -> attention-pooled N x D, spatial means of layer4 N x C'."""
     attended, means = [], []
     for chunk in boxes.split(ROI_CHUNK):
         regions = roi_align(features, [chunk], ROI_SIZE, 1 / 16, ROI_SAMPLING, ROI_ALIGNED)
@@ -451,7 +452,7 @@ def reference_detect(
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two lists of boxes differ. `missing` and `extra` are row numbers, worst differences are over the matched ones."""
+    """How two lists of boxes differ; the worst differences are over the matched ones."""
 
     matched: int
     missing: list[int]  # rows of the wanted list
@@ -471,7 +472,7 @@ def compare(
     box_tolerance: float = 0.05,
     score_tolerance: float = 1e-3,
 ) -> Comparison:
-    """Match (boxes, scores, classes) lists one to one, whatever their order: same class, box and score within tolerance.
+    """Match (boxes, scores, classes) one to one, whatever their order: same class, box and score within tolerance.
 
     For proposals pass the logits as scores and zeros as classes.
     """

@@ -1,7 +1,7 @@
-"""A checkpoint in the authors' layout with random weights, on which every convention of METHOD.md section 4 leaves a mark.
+"""A checkpoint in the authors' layout with random weights, on which every convention of the method leaves a mark.
 
 Plain random heads would not do: all scores would be 0.5 and all boxes anchors, and a wrong importer would pass. So the
-weights are drawn (BatchNorm affine and statistics too), and then the heads are scaled on a probe image: objectness logits
+weights are drawn (BatchNorm affine and statistics too), then the heads are scaled on a probe image: objectness logits
 spread with std 8 (some saturate the sigmoid), some deltas pass the clamp, class logits differ between regions.
 
     python -m tests.parity.synthetic --out synthetic_authors.pth --classes 7
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 from torchvision.ops import roi_align
 
@@ -25,10 +26,9 @@ from tests.parity import reference
 Weights = dict[str, Tensor]
 
 # The first seven are Diverse Weather's, in the authors' order.
-CLASS_NAMES = (
-    "bus bike car motor person rider truck aeroplane bird boat bottle cat chair cow dog horse sheep sofa train tree"
-).split()
-OBJECTNESS_STD = 8.0
+CLASS_NAMES = ("bus", "bike", "car", "motor", "person", "rider", "truck")
+CLASS_NAMES += ("aeroplane", "bird", "boat", "bottle", "cat", "chair", "cow", "dog", "horse", "sheep", "sofa", "train")
+OBJECTNESS_STD, LOGIT_STD, BACKGROUND = 8.0, 3.0, 0.95
 
 
 def draw_image(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -129,6 +129,33 @@ def text_tower(draw: Draw, embed_dim: int, width: int, layers: int, vocab: int, 
     return weights | under("ln_final", draw.layer_norm(width))
 
 
+def spread_classes(text: Weights, tokens: Tensor) -> Tensor:
+    """Shift ln_final's bias so that class embeddings differ (cosines about 0.4 and not 0.99); returns them, K x D."""
+    unprojected = text | {"text_projection": torch.eye(len(text["text_projection"]))}
+    text["ln_final.bias"] -= 0.9 * reference.encode_tokens(tokens, unprojected).mean(dim=0)
+    return reference.unit(reference.encode_tokens(tokens, text))
+
+
+def centre_regions(draw: Draw, tower: Weights, regions: Tensor, embeddings: Tensor) -> None:
+    """Shift c_proj's bias: class logits spread with std 3, and in few regions a class beats the background.
+
+    So scores are not all 0 or 1, and fewer than 100 boxes remain: the score threshold matters.
+    """
+    vectors = reference.attention_pool(regions, tower)
+    mean = vectors.mean(dim=0)
+    vectors = vectors - mean
+    along = vectors @ embeddings.T
+    length = 100 * along.std() / LOGIT_STD  # what the vectors must measure
+    every_class = torch.linalg.pinv(embeddings).sum(dim=1)  # its product with each embedding is 1
+    down = -along.amax(dim=1).quantile(BACKGROUND) * every_class
+    away = draw.normal(vectors.shape[1], std=1)
+    away -= torch.linalg.pinv(embeddings) @ (
+        embeddings @ away
+    )  # no class prefers this direction: it makes up the length
+    add = (length**2 - (vectors + down).square().sum(dim=1).mean()).clamp(min=0).sqrt()
+    tower["attnpool.c_proj.bias"] += down + add * away / away.norm() - mean
+
+
 def rescale(weight: Tensor, inputs: Tensor, std: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
     """Weight (out x in) and bias with which `inputs` (rows) come out with the given std and mean in every output."""
     out = inputs @ weight.T
@@ -137,7 +164,7 @@ def rescale(weight: Tensor, inputs: Tensor, std: Tensor, mean: Tensor) -> tuple[
 
 
 def rpn_weights(draw: Draw, features: Tensor) -> Weights:
-    """RPN head whose logits spread with std 8 and whose deltas move, grow, clamp and empty boxes on the probe's features."""
+    """RPN head whose logits spread with std 8 and whose deltas move, grow, clamp and empty boxes on the probe."""
     channels, anchors = features.shape[1], len(reference.ANCHOR_SIZES) * len(reference.ANCHOR_RATIOS)
     weights = {"conv.weight": draw.conv(channels, channels, 3)}
     hidden = F.conv2d(features, weights["conv.weight"], padding=1)
@@ -172,14 +199,13 @@ def bbox_weights(draw: Draw, means: Tensor, classes: int) -> Weights:
     return {"weight": weight, "bias": bias}
 
 
-def probe_regions(draw: Draw, features: Tensor, count: int = 64) -> Tensor:
-    """RoIAligned random boxes of the probe image."""
-    height, width = features.shape[2] * 16.0, features.shape[3] * 16.0
-    limit = torch.tensor([width, height])
-    corner = draw.uniform(count, 2, low=0, high=0.7) * limit
-    size = draw.uniform(count, 2, low=0.1, high=0.6) * limit
-    boxes = torch.cat([corner, torch.minimum(corner + size, limit)], dim=1)
-    return roi_align(features, [boxes], reference.ROI_SIZE, 1 / 16, 0, True)
+def probe_regions(rpn: Weights, features: Tensor, size: tuple[int, int], count: int = 64) -> Tensor:
+    """RoIAligned proposals of the probe image, from the best to the worst."""
+    logits, deltas = reference.rpn_head(features, rpn)
+    anchors = reference.grid_anchors((features.shape[2], features.shape[3]), size, features.dtype)
+    boxes, _ = reference.propose(anchors, logits[0], deltas[0], size)
+    boxes = boxes[torch.linspace(0, len(boxes) - 1, count).long()]
+    return roi_align(features, [boxes], reference.ROI_SIZE, 1 / 16, reference.ROI_SAMPLING, reference.ROI_ALIGNED)
 
 
 @torch.no_grad()
@@ -200,8 +226,8 @@ def synthetic_state_dict(
 ) -> Weights:
     """The `model` entry of the file. Defaults are RN101's sizes.
 
-    Heads have 64 channels in both towers, because the file does not say and everybody infers it so. `image_size` must be 224
-    for detection: 14 x 14 regions give 7 x 7 tokens.
+    Heads have 64 channels in both towers: the file does not say and everybody infers it so. `image_size` must be
+    224 for detection: 14 x 14 regions give 7 x 7 tokens.
     """
     if text_heads * 64 != text_width:
         raise ValueError(
@@ -210,13 +236,13 @@ def synthetic_state_dict(
     draw = Draw(seed)
     tower = visual_tower(draw, layers, width, image_size, embed_dim)
     text = text_tower(draw, embed_dim, text_width, text_layers, vocab, context)
+    prompts_of_classes = [reference.TEMPLATE.format(name) for name in CLASS_NAMES[:classes]]
+    embeddings = spread_classes(text, SimpleTokenizer()(prompts_of_classes, context_length=context))
     probe = reference.normalise(draw_image(320, 416, seed), torch.float32)[None]
     features = reference.c4_features(probe, tower)
-    out = reference.layer(probe_regions(draw, features), tower, 4)
-    if image_size == 2 * 16 * out.shape[-1]:
-        # Centred, so that directions in the joint space differ between regions.
-        tower["attnpool.c_proj.bias"] -= reference.attention_pool(out, tower).mean(dim=0)
     rpn = rpn_weights(draw, features)
+    out = reference.layer(probe_regions(rpn, features, (320, 416)), tower, 4)
+    centre_regions(draw, tower, out, embeddings)
     box = bbox_weights(draw, out.mean(dim=(2, 3)), classes)
 
     # The text classifier keeps a whole CLIP, whose image tower is not the trained one.
@@ -268,8 +294,8 @@ def write_synthetic_checkpoint(
 ) -> Path:
     """Write a detectron2-style file and return its path.
 
-    `.pkl`: a plain pickle of numpy arrays, like detectron2's model zoo. Anything else: `torch.save` of tensors, or of numpy
-    arrays with `numpy_arrays=True`.
+    `.pkl`: a plain pickle of numpy arrays, like detectron2's model zoo. Anything else: `torch.save` of tensors, or of
+    numpy arrays with `numpy_arrays=True`.
     """
     path = Path(path)
     state: dict[str, Any] = synthetic_state_dict(

@@ -1,1 +1,14 @@
 """Semantic augmentations: the offsets A_j, their file, and the objective that fits them (step one)."""
+
+from clipgap.augment.objective import Losses, destination, directions, prompt_losses
+from clipgap.augment.offsets import OffsetFeatures, SemanticAugmentations, random_like
+
+__all__ = [
+    "Losses",
+    "OffsetFeatures",
+    "SemanticAugmentations",
+    "destination",
+    "directions",
+    "prompt_losses",
+    "random_like",
+]

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 
 def directions(source: Tensor, targets: Tensor) -> Tensor:
-    """d_j = unit(q_j - q_s): unit vectors (M, D) from the source prompt's text embedding (D,) to the targets' (M, D)."""
+    """d_j = unit(q_j - q_s): unit vectors (M, D) from the source's text embedding (D,) to the targets' (M, D)."""
     return F.normalize(targets - source, dim=-1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn import functional as F
 
 from clipgap.clip import Clip
 from clipgap.errors import WeightsError
@@ -93,14 +93,15 @@ class SemanticAugmentations:
 def random_like(pooled: Tensor, seed: int) -> Tensor:
     """For every prompt a random direction of the same norm: pooled offsets (M, C) as a control for the fitted ones."""
     noise = torch.randn(pooled.shape, generator=torch.Generator().manual_seed(seed))
-    return noise / noise.norm(dim=1, keepdim=True) * pooled.norm(dim=1, keepdim=True)
+    norms: Tensor = torch.linalg.vector_norm(pooled, dim=1, keepdim=True)
+    return F.normalize(noise, dim=1) * norms
 
 
 class OffsetFeatures(torch.nn.Module):
     """Step two's augmentation: with a probability a batch, every image's features move by an offset of its own.
 
-    A forward hook of the detector's backbone calls it, in training only: V_a(image_i) + mean_hw(A_{j_i}), with j_i drawn
-    uniformly for every image (METHOD, section 4). RPN and RoI heads both see the moved features.
+    A forward hook of the detector's backbone calls it, in training only: V_a(image_i) + mean_hw(A_{j_i}), with j_i
+    drawn uniformly for every image (METHOD, section 4). RPN and RoI heads both see the moved features.
     """
 
     def __init__(self, pooled: Tensor, probability: float) -> None:
@@ -115,11 +116,3 @@ class OffsetFeatures(torch.nn.Module):
             return features
         drawn = torch.randint(len(self.pooled), (len(features),), generator=generator)
         return features + self.pooled[drawn.to(self.pooled.device), :, None, None].to(features.dtype)
-
-
-def summarise(names: Iterable[str], before: Tensor, after: Tensor) -> list[dict[str, Any]]:
-    """Per prompt the mean cosine to z*_j before and after, as rows for a table or a file."""
-    return [
-        {"prompt": name, "cosine_before": float(b), "cosine_after": float(a)}
-        for name, b, a in zip(names, before, after, strict=True)
-    ]

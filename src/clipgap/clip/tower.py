@@ -65,7 +65,7 @@ class AttentionPool(nn.Module):
 
     The same numbers as open_clip's `AttentionPool2d`, which computes every query and returns the first. The key
     projection is folded into the query and the value projection applied after the weighted sum, so that neither is
-    ever computed for all h * w + 1 tokens; the key bias adds the same to every score and falls out of the softmax.
+    ever computed for all h * w + 1 tokens.
     """
 
     def __init__(self, pool: AttentionPool2d) -> None:
@@ -78,12 +78,13 @@ class AttentionPool(nn.Module):
         tokens = regions.flatten(2).transpose(1, 2)
         tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1) + self.positional_embedding
         channels, heads = tokens.shape[-1], self.num_heads
-        query = self.q_proj(tokens[:, 0]).unflatten(1, (heads, channels // heads))
-        key_weight = self.k_proj.weight.unflatten(0, (heads, channels // heads))
-        folded = torch.einsum("rhd,hdc->rhc", query * (channels // heads) ** -0.5, key_weight)
-        attention = (folded @ tokens.transpose(1, 2)).softmax(-1)
-        value_weight = self.v_proj.weight.unflatten(0, (heads, channels // heads))
-        values = torch.einsum("rhc,hdc->rhd", attention @ tokens, value_weight).flatten(1) + self.v_proj.bias
+        split = (heads, channels // heads)
+        query = self.q_proj(tokens[:, 0]).unflatten(1, split) * split[1] ** -0.5
+        folded = torch.einsum("rhd,hdc->rhc", query, self.k_proj.weight.unflatten(0, split))
+        shift = (query * self.k_proj.bias.unflatten(0, split)).sum(-1, keepdim=True)
+        attention = (folded @ tokens.transpose(1, 2) + shift).softmax(-1)
+        values = torch.einsum("rhc,hdc->rhd", attention @ tokens, self.v_proj.weight.unflatten(0, split))
+        values = values.flatten(1) + self.v_proj.bias
         embedding: Tensor = self.c_proj(values)
         return embedding
 

@@ -200,7 +200,6 @@ class TrainConfig(Section):
     momentum: Fraction = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     flip: Fraction = 0.5
-    workers: NotNegative = 2
     log_every: Count = 20
     checkpoint_every: Count = 1000
     validate_every: Count = 5000
@@ -213,7 +212,6 @@ class EvaluateConfig(Section):
     iou: Fraction = 0.5
     """IoU above which a detection can match a box (VOC metrics only)."""
     batch_size: Count = 1
-    workers: NotNegative = 2
 
 
 class RunSection(Section):
@@ -225,6 +223,8 @@ class RunSection(Section):
     """`auto`, `cpu`, `cuda` or `mps`."""
     devices: Count = 1
     """Processes, one a device."""
+    workers: NotNegative = 2
+    """Processes that read and resize images, for each process that computes; 0: none."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
 
 

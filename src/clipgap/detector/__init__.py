@@ -1,1 +1,5 @@
 """The detector: a Faster R-CNN whose backbone, box head and classifier come from CLIP."""
+
+from clipgap.detector.model import Detector, DetectorSpec, to_supervision
+
+__all__ = ["Detector", "DetectorSpec", "to_supervision"]

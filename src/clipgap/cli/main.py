@@ -1,0 +1,81 @@
+"""`clipgap`: one verb a step of the job. Exit code 0: done; 1: failed; 2: a mistake the message says how to mend."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import click
+import typer
+
+from clipgap.cli import data_verbs, info_verbs, run_verbs
+from clipgap.errors import ClipgapError
+
+app = typer.Typer(
+    name="clipgap",
+    help="Object detectors that keep working when the conditions change, from words alone.",
+    epilog="--debug, anywhere on the line, shows the traceback of an error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+VERBS: dict[str, Callable[..., Any]] = {
+    "demo": info_verbs.demo,
+    "fit": run_verbs.fit,
+    "train": run_verbs.train,
+    "evaluate": run_verbs.evaluate,
+    "predict": run_verbs.predict,
+    "import": run_verbs.import_checkpoint,
+    "doctor": info_verbs.doctor,
+}
+for verb, function in VERBS.items():
+    app.command(verb)(function)
+app.add_typer(data_verbs.app, name="data")
+app.add_typer(info_verbs.config_app, name="config")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line and end the process with its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    if not debug:
+        warnings.filterwarnings("ignore")
+    sys.exit(_run(arguments, debug))
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    try:
+        result: Any = app(arguments, standalone_mode=False)
+    except ClipgapError as error:
+        return _fail(str(error), error.exit_code, debug)
+    except click.exceptions.NoArgsIsHelpError as error:
+        typer.echo(error.ctx.get_help() if error.ctx else str(error))
+        return 2
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "clipgap"
+        return _fail(f"{error.format_message()} (see {command} --help)", error.exit_code, debug)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted; --resume goes on from the last checkpoint", 130, debug)
+    except BrokenPipeError:
+        return 1
+    except Exception as error:  # noqa: BLE001 (the last line of defence: a bug, told in one line)
+        return _fail(f"failed: {type(error).__name__}: {error} (--debug shows where)", 1, debug)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, code: int, debug: bool) -> int:
+    typer.echo(f"clipgap: {message}", err=True)
+    if debug:
+        traceback.print_exc()
+    return code
+
+
+if __name__ == "__main__":
+    main()

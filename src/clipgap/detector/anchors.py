@@ -1,0 +1,41 @@
+"""Anchors as detectron2 lays them out (METHOD, section 4), so that imported heads keep their channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection.image_list import ImageList
+
+from clipgap.clip import STRIDE
+
+
+class Anchors(nn.Module):
+    """Anchors of every size (outer) and height-to-width ratio (inner), centred at multiples of the stride.
+
+    torchvision's generator orders them the other way round and rounds their corners; it also takes `image // grid` for
+    the stride, which is not 16 for every image size.
+    """
+
+    def __init__(self, sizes: Sequence[float], ratios: Sequence[float]) -> None:
+        super().__init__()
+        shapes = [(size / ratio**0.5, size * ratio**0.5) for size in sizes for ratio in ratios]
+        self.cells: Tensor
+        self.register_buffer(
+            "cells", torch.tensor([[-w / 2, -h / 2, w / 2, h / 2] for w, h in shapes]), persistent=False
+        )
+
+    def num_anchors_per_location(self) -> list[int]:
+        """Anchors at every cell of the one feature map."""
+        return [len(self.cells)]
+
+    def forward(self, images: ImageList, features: list[Tensor]) -> list[Tensor]:
+        """For every image the same anchors (H * W * A, 4), xyxy in pixels of the resized image, not clipped."""
+        height, width = features[0].shape[-2:]
+        y = torch.arange(height, device=self.cells.device, dtype=torch.float32) * STRIDE
+        x = torch.arange(width, device=self.cells.device, dtype=torch.float32) * STRIDE
+        y, x = torch.meshgrid(y, x, indexing="ij")
+        centres = torch.stack([x, y, x, y], dim=-1).reshape(-1, 1, 4)
+        anchors = (centres + self.cells).reshape(-1, 4)
+        return [anchors] * len(images.image_sizes)

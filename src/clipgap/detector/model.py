@@ -1,0 +1,229 @@
+"""The detector: torchvision's GeneralizedRCNN put together from CLIP's tower (METHOD, section 4).
+
+    image --`Preprocess`--> normalised batch --backbone: `Trunk`--> C4 features --> rpn --> proposals
+    proposals --box_roi_pool--> regions --box_head: `RoiPart`--> embeddings, means --box_predictor--> detections
+
+Images come resized; `predict` does it for files and pictures as the training loader does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import yaml
+from open_clip.modified_resnet import ModifiedResNet
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.ops import clip_boxes_to_image
+
+from clipgap.clip import IMAGE_MEAN, IMAGE_STD, Clip, RoiPart, TowerSpec, Trunk, set_batch_norm
+from clipgap.config import BatchNorm, DetectorConfig, ImageConfig, Section, to_yaml, validate
+from clipgap.data import read_image, resize_size, to_tensor
+from clipgap.detector.heads import BoxPredictor, MeanPool, TextClassifier, linear_classifier
+from clipgap.detector.roi_heads import DetectionHeads
+from clipgap.detector.rpn import ProposalNetwork, not_empty
+from clipgap.errors import DataError, WeightsError
+from clipgap.files import write_text, write_then_rename
+from clipgap.prompts import class_prompts
+
+if TYPE_CHECKING:
+    import supervision
+
+ImageLike = str | Path | Image.Image | npt.NDArray[np.uint8]
+WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
+
+
+class DetectorSpec(Section):
+    """All it takes to build a detector without weights: what `config.yaml` in a Detector folder holds."""
+
+    classes: list[str]
+    tower: TowerSpec
+    description: str
+    """Which CLIP and which weights the training began with; every table shows it."""
+    batch_norm: BatchNorm = "frozen"
+    image: ImageConfig = ImageConfig()
+    detector: DetectorConfig = DetectorConfig()
+
+
+class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
+    """Normalises and pads to the largest image of the batch, with zeros after normalisation; never resizes."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1, list(IMAGE_MEAN), list(IMAGE_STD), size_divisible=1)
+
+    def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
+        """The image as it is: the loader has resized it with PIL."""
+        return image, target
+
+
+class Detector(GeneralizedRCNN):  # type: ignore[misc]
+    """A Faster R-CNN C4 with CLIP's trunk as backbone and CLIP's layer4 and pooling as box_head.
+
+    In training it maps images and targets to torchvision's four losses; otherwise images to detections. `detect` and
+    `predict` are the ways in for images of any size.
+    """
+
+    def __init__(self, spec: DetectorSpec, tower: ModifiedResNet, class_embeddings: Tensor | None = None) -> None:
+        config, classes = spec.detector, len(spec.classes)
+        backbone, box_head = Trunk(tower), RoiPart(tower)
+        channels = backbone.out_channels * 2
+        if config.pooling == "mean":
+            box_head.pool = MeanPool(channels, spec.tower.embed_dim)
+        if class_embeddings is None:
+            class_embeddings = torch.zeros(classes, spec.tower.embed_dim)  # to be filled from a file of weights
+        classifier: nn.Module = (
+            TextClassifier(class_embeddings, config.temperature, config.background_logit)
+            if config.classifier == "text"
+            else linear_classifier(spec.tower.embed_dim, classes)
+        )
+        predictor = BoxPredictor(classifier, channels, classes)
+        super().__init__(
+            backbone,
+            ProposalNetwork(backbone.out_channels, config),
+            DetectionHeads(spec.tower.roi_size, box_head, predictor, config),
+            Preprocess(),
+        )
+        self.spec = spec
+        self.requires_grad_(True)
+        for part in config.frozen:
+            self._part(part).requires_grad_(False)
+        self.eval()
+
+    @classmethod
+    def from_clip(cls, clip: Clip, spec: DetectorSpec, class_template: str = "a photo of a {}") -> Detector:
+        """A detector to be trained: CLIP's weights (not copied: they are CLIP's own), fresh RPN and box regression."""
+        embeddings = clip.embed_text(class_prompts(spec.classes, class_template))
+        return cls(spec, clip.model.visual, embeddings)
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Detector:
+        """Read a Detector folder: `model.safetensors` and `config.yaml`. Needs no CLIP and no text tower.
+
+        Raises:
+            WeightsError: a file is missing or the weights are not this detector's.
+            ConfigError: `config.yaml` is wrong, key by key.
+        """
+        folder = Path(folder)
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
+            if not (folder / name).is_file():
+                raise WeightsError(f"{folder}: not a Detector folder: {name} is missing")
+        tree = _read_mapping(folder / CONFIG_FILE)
+        spec = validate(DetectorSpec, tree, str(folder / CONFIG_FILE))
+        detector = cls(spec, spec.tower.build())
+        try:
+            detector.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        except Exception as error:  # noqa: BLE001 (safetensors and torch each raise several kinds)
+            reason = " ".join(str(error).split())[:200]
+            raise WeightsError(f"{folder / WEIGHTS_FILE}: not the weights of this detector ({reason})") from None
+        detector.to(device)
+        return detector
+
+    def save(self, folder: str | Path) -> None:
+        """Write a Detector folder that `load` reads; each file is whole or not there."""
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        write_then_rename(Path(folder) / WEIGHTS_FILE, lambda path: save_file(state, path))
+        write_text(Path(folder) / CONFIG_FILE, to_yaml(self.spec))
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names; label k of a detection is `classes[k - 1]`."""
+        return self.spec.classes
+
+    def train(self, mode: bool = True) -> Detector:
+        """Training or inference mode; BatchNorm stays frozen where the settings say so."""
+        super().train(mode)
+        if mode:
+            set_batch_norm(self, self.spec.batch_norm)
+        return self
+
+    @torch.inference_mode()
+    def detect(self, images: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]:
+        """Detections in original images.
+
+        Args:
+            images: resized images (3, H, W) in [0, 1].
+            sizes: (height, width) of the originals.
+
+        Returns:
+            For every image `boxes` (D, 4) xyxy in the original's pixels, `scores` (D,), `labels` (D,) from 1.
+        """
+        if self.training:
+            raise RuntimeError("detect is for inference: call eval() first")
+        results: list[dict[str, Tensor]] = self(list(images))
+        for image, size, found in zip(images, sizes, results, strict=True):
+            scale = found["boxes"].new_tensor([size[1] / image.shape[2], size[0] / image.shape[1]] * 2)
+            found["boxes"] = clip_boxes_to_image(found["boxes"] * scale, size)
+            keep = not_empty(found["boxes"])
+            found.update({key: value[keep] for key, value in found.items()})
+        return results
+
+    @overload
+    def predict(self, images: ImageLike) -> supervision.Detections: ...
+    @overload
+    def predict(self, images: list[ImageLike]) -> list[supervision.Detections]: ...
+    def predict(self, images: ImageLike | list[ImageLike]) -> supervision.Detections | list[supervision.Detections]:
+        """Detections in files, PIL pictures or RGB arrays (H, W, 3) uint8; a list of them for a list.
+
+        `class_id` counts from 0 in the order of `classes`; the names are in `data["class_name"]`.
+
+        Raises:
+            DataError: a file that is no image, or an array of another shape.
+        """
+        if isinstance(images, list):
+            return [self._predict_one(image) for image in images]
+        return self._predict_one(images)
+
+    def _predict_one(self, image: ImageLike) -> supervision.Detections:
+        picture = _as_picture(image)
+        height, width = resize_size(picture.height, picture.width, **self.spec.image.model_dump())
+        resized = picture.resize((width, height), Image.Resampling.BILINEAR)
+        device = next(self.parameters()).device
+        found = self.detect([to_tensor(resized).to(device)], [(picture.height, picture.width)])[0]
+        return to_supervision(found, self.classes)
+
+    def _part(self, name: str) -> torch.nn.Module:
+        box_head: RoiPart = self.roi_heads.box_head
+        parts = {"layer4": box_head.layer4, "attnpool": box_head.pool}
+        part: torch.nn.Module = parts[name] if name in parts else getattr(self.backbone, name)
+        return part
+
+
+def to_supervision(found: dict[str, Tensor], classes: Sequence[str]) -> supervision.Detections:
+    """torchvision's result for one image as `supervision.Detections`."""
+    import supervision
+
+    class_id = found["labels"].cpu().numpy() - 1
+    return supervision.Detections(
+        xyxy=found["boxes"].cpu().numpy(),
+        confidence=found["scores"].cpu().numpy(),
+        class_id=class_id,
+        data={"class_name": np.array(classes)[class_id]},
+    )
+
+
+def _as_picture(image: ImageLike) -> Image.Image:
+    if isinstance(image, str | Path):
+        return read_image(Path(image))
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise DataError(f"expected an RGB array (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
+    return Image.fromarray(image)
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        tree = None
+    if not isinstance(tree, dict):
+        raise WeightsError(f"{path}: not the config.yaml of a Detector folder")
+    return tree

@@ -1,0 +1,76 @@
+"""The region proposal network: torchvision's, with detectron2's ranking and losses (METHOD, section 4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.ops import clip_boxes_to_image, nms
+
+from clipgap.config import DetectorConfig
+from clipgap.detector.anchors import Anchors
+
+
+class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
+    """Proposals ranked by logit (a sigmoid ties at 1.0 above about 17); L1 loss; only empty boxes dropped."""
+
+    def __init__(self, channels: int, config: DetectorConfig) -> None:
+        anchors = Anchors(config.anchor_sizes, config.anchor_ratios)
+        super().__init__(
+            anchors,
+            RPNHead(channels, *anchors.num_anchors_per_location()),
+            config.rpn_fg_iou_thresh,
+            config.rpn_bg_iou_thresh,
+            config.rpn_batch_size_per_image,
+            config.rpn_positive_fraction,
+            {"training": config.rpn_pre_nms_top_n_train, "testing": config.rpn_pre_nms_top_n_test},
+            {"training": config.rpn_post_nms_top_n_train, "testing": config.rpn_post_nms_top_n_test},
+            config.rpn_nms_thresh,
+        )
+
+    def filter_proposals(
+        self,
+        proposals: Tensor,
+        objectness: Tensor,
+        image_shapes: list[tuple[int, int]],
+        num_anchors_per_level: list[int],
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The best proposals of every image, (P, 4) each, and their logits (P,), best first.
+
+        Args:
+            proposals: (N, A, 4), decoded, not clipped.
+            objectness: logits (N * A, 1).
+            image_shapes: (height, width) of every image without its padding.
+            num_anchors_per_level: torchvision's; the C4 features are the only level.
+        """
+        objectness = objectness.detach().reshape(len(proposals), -1)
+        boxes_of, logits_of = [], []
+        for boxes, logits, shape in zip(proposals, objectness, image_shapes, strict=True):
+            logits, best = logits.topk(min(self.pre_nms_top_n(), len(logits)))
+            boxes = clip_boxes_to_image(boxes[best], shape)
+            keep = not_empty(boxes) & torch.isfinite(logits)
+            boxes, logits = boxes[keep], logits[keep]
+            keep = nms(boxes, logits, self.nms_thresh)[: self.post_nms_top_n()]
+            boxes_of.append(boxes[keep])
+            logits_of.append(logits[keep])
+        return boxes_of, logits_of
+
+    def compute_loss(
+        self, objectness: Tensor, pred_bbox_deltas: Tensor, labels: list[Tensor], regression_targets: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Cross entropy and L1, both sums divided by 256 N, however many anchors could be sampled."""
+        positive, negative = (torch.cat(sampled) > 0 for sampled in self.fg_bg_sampler(labels))
+        sampled = positive | negative
+        count = self.fg_bg_sampler.batch_size_per_image * len(labels)
+        box_loss = F.l1_loss(pred_bbox_deltas[positive], torch.cat(regression_targets)[positive], reduction="sum")
+        objectness_loss = F.binary_cross_entropy_with_logits(
+            objectness.flatten()[sampled], torch.cat(labels)[sampled], reduction="sum"
+        )
+        return objectness_loss / count, box_loss / count
+
+
+def not_empty(boxes: Tensor) -> Tensor:
+    """Which boxes (N, 4) have an area and finite corners (N,)."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return (sides > 0).all(1) & torch.isfinite(boxes).all(1)

@@ -1,0 +1,136 @@
+"""Score a detector on every domain (METHOD, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from clipgap.config import EvaluateConfig, ImageConfig, RunConfig
+from clipgap.data import DetectionDataset, Domains, load_domains, resize, to_tensor
+from clipgap.data.dataset import Target
+from clipgap.detector import Detector
+from clipgap.engine.run_folder import RunFolder
+from clipgap.engine.runtime import pick_device, progress_bar
+from clipgap.errors import DataError
+from clipgap.metrics import DomainScore, ScoreTable, make_metric, score_domain
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One image as the detector takes it, the original's (height, width), and its target in the original's pixels."""
+
+    image: Tensor
+    size: tuple[int, int]
+    target: Target
+
+
+class _Images(Dataset[Scored]):
+    def __init__(self, dataset: DetectionDataset, image: ImageConfig) -> None:
+        self.dataset, self.image = dataset, image
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Scored:
+        sample = self.dataset[index]
+        resized = resize(sample, self.image.short_side, self.image.long_side)
+        return Scored(to_tensor(resized.image), (sample.image.height, sample.image.width), sample.target)
+
+
+def evaluate(
+    detector: Detector,
+    domains: Domains,
+    config: EvaluateConfig | None = None,
+    *,
+    workers: int = 0,
+    notes: list[str] | None = None,
+    show: bool = True,
+) -> ScoreTable:
+    """Score a detector on the source and on every target domain.
+
+    Raises:
+        DataError: a domain names no split to score, or its data have faults.
+    """
+    config = config or EvaluateConfig()
+    if tuple(domains.classes) != tuple(detector.classes):
+        raise DataError(
+            f"the detector's classes are {', '.join(detector.classes)}; the data file's are "
+            f"{', '.join(domains.classes)}: they must be the same, in the same order"
+        )
+    scores = []
+    for domain in domains.all:
+        if domain.scored is None:
+            raise DataError(f"domain {domain.name}: no split to score; give `test` (or `val`) in the data file")
+        role = "source" if domain is domains.source else "target"
+        score = evaluate_split(detector, domain.scored, config, domain.name, role, workers=workers, show=show)
+        scores.append(score)
+    return ScoreTable(
+        metric=config.metric,
+        iou=config.iou,
+        source=domains.source.name,
+        domains=scores,
+        notes=notes or [],
+        detector=detector.spec.description,
+    )
+
+
+def evaluate_run(folder: Path, config: RunConfig, *, show: bool = True) -> ScoreTable:
+    """Score the detector of a run folder, or of any Detector folder, on a config's domains."""
+    detector = Detector.load(folder, pick_device(config.run))
+    notes = [selection_note(RunFolder(folder).config())] if RunFolder(folder).config_file.is_file() else []
+    workers = config.run.workers
+    return evaluate(detector, load_domains(config.data), config.evaluate, workers=workers, notes=notes, show=show)
+
+
+def selection_note(config: RunConfig) -> str:
+    """On what the weights were chosen; a score on the same images flatters."""
+    source = config.data.source
+    if source.selection_split is None:
+        return "weights: of the last step"
+    note = f"weights chosen on {source.name}/{source.selection_split}"
+    return (
+        f"{note}, which is also what {source.name} is scored on"
+        if source.scored_split == source.selection_split
+        else note
+    )
+
+
+def evaluate_split(
+    detector: Detector,
+    dataset: DetectionDataset,
+    config: EvaluateConfig,
+    name: str,
+    role: str,
+    *,
+    workers: int = 0,
+    show: bool = True,
+) -> DomainScore:
+    """Score a detector on one split; it is left in the mode it was in."""
+    metric = make_metric(config.metric, detector.classes, config.iou)
+    training = detector.training
+    detector.eval()
+    try:
+        with progress_bar(f"score {name}", len(dataset), show=show) as report:
+            for found, target in detections(detector, dataset, config.batch_size, workers):
+                metric.update([found], [target])
+                report()
+    finally:
+        detector.train(training)
+    return score_domain(name, role, metric)
+
+
+def detections(
+    detector: Detector, dataset: DetectionDataset, batch_size: int, workers: int
+) -> Iterator[tuple[dict[str, Tensor], Target]]:
+    """What the detector finds in every image of a split, beside its target, in order."""
+    device = next(detector.parameters()).device
+    images = _Images(dataset, detector.spec.image)
+    loader: DataLoader[Scored] = DataLoader(images, batch_size=batch_size, num_workers=workers, collate_fn=list)
+    for batch in loader:
+        found = detector.detect([scored.image.to(device) for scored in batch], [scored.size for scored in batch])
+        for one, scored in zip(found, batch, strict=True):
+            yield {key: value.cpu() for key, value in one.items()}, scored.target

@@ -1,0 +1,114 @@
+"""What a run computes on (Fabric), how it reports on itself, and what is written down about the machine."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any, Protocol, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from clipgap.config import RunSection
+from clipgap.errors import ConfigError
+
+PACKAGES = ("clipgap", "torch", "torchvision", "open_clip_torch", "lightning-fabric", "supervision", "numpy", "pillow")
+T = TypeVar("T")
+log = Console(stderr=True)
+"""Where everything goes that is not the result: stdout stays machine-readable."""
+
+
+def make_fabric(run: RunSection) -> Fabric:
+    """Device, precision and processes as the settings ask.
+
+    Raises:
+        ConfigError: the device is unknown or not on this machine.
+    """
+    accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "cuda", "mps": "mps"}.get(run.device)
+    if accelerator is None:
+        raise ConfigError(f"run.device={run.device}: no such device (there are: auto, cpu, cuda, mps)")
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("run.device=cuda: no CUDA device here (`clipgap doctor` says more); set run.device=cpu")
+    if run.device == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("run.device=mps: no Apple GPU here; set run.device=cpu")
+    gpus = torch.cuda.device_count() if accelerator in ("auto", "cuda") else 0
+    if gpus and run.devices > gpus:
+        raise ConfigError(f"run.devices={run.devices}: there are {gpus} GPUs here")
+    strategy = "ddp" if run.devices > 1 else "auto"
+    return Fabric(accelerator=accelerator, devices=run.devices, precision=run.precision, strategy=strategy)
+
+
+def pick_device(run: RunSection) -> torch.device:
+    """The one device that the settings ask for.
+
+    Raises:
+        ConfigError: as `make_fabric`.
+    """
+    return make_fabric(run.model_copy(update={"devices": 1})).device
+
+
+def environment_record() -> dict[str, Any]:
+    """Versions, machine and command: what somebody needs who wants the same numbers."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "packages": {name: version_of(name) for name in PACKAGES},
+    }
+
+
+def version_of(package: str) -> str | None:
+    """The installed version of a package."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+class Report(Protocol):
+    """Called after every step with the figures to show."""
+
+    def __call__(self, **figures: float) -> None: ...
+
+
+@contextmanager
+def progress_bar(title: str, total: int, done: int = 0, show: bool = True) -> Iterator[Report]:
+    """A bar on stderr with the latest figures; one line now and then where there is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    terminal = log.is_terminal
+    with Progress(*columns, console=log, disable=not show or not terminal) as progress:
+        task = progress.add_task(title, total=total, completed=done, figures="")
+        count = done
+
+        def report(**figures: float) -> None:
+            nonlocal count
+            count += 1
+            text = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            progress.update(task, advance=1, figures=text)
+            if show and not terminal and (count == total or count % max(1, total // 10) == 0):
+                log.print(f"{title} {count}/{total}  {text}", highlight=False)
+
+        yield report
+
+
+def track(items: Iterable[T], title: str) -> Iterator[T]:
+    """Pass items on, with a bar that counts them."""
+    sized = list(items)
+    with progress_bar(title, len(sized)) as report:
+        for item in sized:
+            yield item
+            report()
