@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from open_clip.tokenizer import SimpleTokenizer
+from open_clip.tokenizer import tokenize
 from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.ops import batched_nms, nms, roi_align
@@ -128,7 +128,7 @@ def resize(image: np.ndarray, size: Size) -> np.ndarray:
 
 def normalise(bgr: np.ndarray, dtype: torch.dtype) -> Tensor:
     """BGR uint8 -> 3 x H x W, RGB, CLIP's normalisation."""
-    rgb = torch.from_numpy(np.ascontiguousarray(bgr[:, :, ::-1])).permute(2, 0, 1).to(dtype) / 255
+    rgb = torch.from_numpy(bgr[:, :, ::-1].copy()).permute(2, 0, 1).to(dtype) / 255
     return (rgb - torch.tensor(MEAN, dtype=dtype)[:, None, None]) / torch.tensor(STD, dtype=dtype)[:, None, None]
 
 
@@ -250,7 +250,7 @@ def reference_text_embeddings(
 ) -> Tensor:
     """unit(T(prompt)) for every prompt, P x D; `normalize=False` gives T(prompt)."""
     w = part(state, TEXT, dtype)
-    tokens = SimpleTokenizer()(list(prompts), context_length=len(w["positional_embedding"]))
+    tokens = tokenize(list(prompts), context_length=len(w["positional_embedding"]))
     embeddings = encode_tokens(tokens, w)
     return unit(embeddings) if normalize else embeddings
 

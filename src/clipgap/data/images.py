@@ -3,7 +3,8 @@
 The boxes of a data set live in the displayed image, the one that EXIF's orientation turns. Some annotation tools ignore
 the orientation, though, and their boxes fit the pixels as stored. The size that an annotation file states tells the two
 apart when the turn swaps width and height: where it fits the stored image only, the image is left as stored. A turn by
-180 degrees or a mirror image changes no size, so there the displayed image is what counts.
+180 degrees or a mirror image changes no size, so there the displayed image is what counts; and so it is for TIFF files,
+which PIL turns itself.
 """
 
 from __future__ import annotations
@@ -134,9 +135,10 @@ def _turn(image: Image.Image, declared: tuple[int, int] | None) -> tuple[int, bo
 
 
 def _orientation(image: Image.Image) -> int:
-    # TIFF: PIL turns it itself. Others: not `getexif`, which decodes the whole of a PNG to look for EXIF at its end.
+    # Not `getexif`: it decodes the whole of a PNG to look for EXIF at its end, and it gives a TIFF's, which PIL turns
+    # itself.
     data = image.info.get("exif")
-    if image.format == "TIFF" or not isinstance(data, bytes):
+    if not isinstance(data, bytes):
         return 1
     exif = Image.Exif()
     try:

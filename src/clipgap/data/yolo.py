@@ -29,7 +29,7 @@ class _Description:
 
     file: Path
     folder: Path
-    """Its `path`: what the entries of the splits are relative to."""
+    """Its `path`: what the entries of the splits are relative to. It is often another machine's: then `root` is."""
     names: Mapping[int, str]
     entries: Mapping[str, Any]
 
@@ -90,7 +90,7 @@ def _describe(root: Path) -> _Description:
         raise DataError(f"{file}: not valid YAML ({' '.join(str(error).split())})") from None
     if not isinstance(tree, dict):
         raise DataError(f"{file}: expected `names: [...]` and the paths of the splits")
-    return _Description(file, _folder(root, tree.get("path")), _names(tree.get("names"), file), tree)
+    return _Description(file, root / str(tree.get("path") or "."), _names(tree.get("names"), file), tree)
 
 
 def _names(names: object, file: Path) -> dict[int, str]:
@@ -102,12 +102,6 @@ def _names(names: object, file: Path) -> dict[int, str]:
         return {int(index): str(name) for index, name in names.items()}
     except (TypeError, ValueError):
         raise DataError(f"{file}: `names` must be a list, or a mapping from class indices to names") from None
-
-
-def _folder(root: Path, path: object) -> Path:
-    """`path` is often written for another machine: where it leads nowhere, the splits are looked for in `root`."""
-    folder = root / str(path) if path else root
-    return folder if folder.is_dir() else root
 
 
 def _places(description: _Description, split: str) -> list[str]:
@@ -126,7 +120,7 @@ def _images(description: _Description, root: Path, place: str) -> Iterator[tuple
     """The images of a folder or list file, each with its place there."""
     found = _find(place, description.folder, root)
     if found is None:
-        raise DataError(f"{description.folder / place}: no such folder or list of images ({description.file})")
+        raise DataError(f"{description.file}: no folder or list of images {place!r} in {description.folder} or {root}")
     if found.is_dir():
         yield from ((f"folder {place}", path) for path in images_under(found))
         return

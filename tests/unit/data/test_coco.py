@@ -87,6 +87,7 @@ def test_images_without_boxes_and_files_without_annotations(tmp_path: Path) -> N
         ({"bbox": None}, "annotation 100", "expected `bbox` of four numbers"),
         ({"bbox": [1, 2, 3]}, "annotation 100", "expected `bbox` of four numbers"),
         ({"bbox": [1, 2, 3, 4, 5]}, "annotation 100", "expected `bbox` of four numbers"),
+        ({"bbox": [1, 2, 3, 4, "5"]}, "annotation 100", "expected `bbox` of four numbers"),
         ({"bbox": [1, 2, 3, "4"]}, "annotation 100", "expected `bbox` of four numbers"),
         ({"bbox": [1, 2, 3, float("nan")]}, "annotation 100", "expected `bbox` of four numbers"),
         ({"bbox": {"x": 1}}, "annotation 100", "expected `bbox` of four numbers"),

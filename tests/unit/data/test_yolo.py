@@ -127,10 +127,9 @@ def test_the_only_yaml_file_will_do(tmp_path: Path) -> None:
 
 def test_list_files_with_absolute_and_relative_lines(tmp_path: Path) -> None:
     root = make_yolo(tmp_path, {"a": "0 .5 .5 1 1", "b": "", "c": ""})
-    (root / "lists").mkdir()
-    lines = [str(root / "images/train/a.png"), "images/train/b.png", "../images/train/c.png", "images/train/none.png"]
-    (root / "lists/my.txt").write_text("\n".join(lines))
-    records, faults = read_yolo(root, "lists/my.txt")
+    lines = [str(root / "images/train/a.png"), "images/train/b.png", "train/c.png", "images/train/none.png"]
+    (root / "images/my.txt").write_text("\n".join(lines))
+    records, faults = read_yolo(root, "images/my.txt")
     assert [record.path.name for record in records] == ["a.png", "b.png", "c.png"]
     assert [str(fault) for fault in faults] == [f"{root / 'images/train/none.png'}: no such image"]
 
@@ -161,7 +160,7 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
         ("names: {x: car}\ntrain: images/train", "class indices"),
         ("names: [car]\nval: images/train", "no split 'train' .*val"),
         ("names: [car]\ntrain: {a: b}", "no split 'train'"),
-        ("names: [car]\ntrain: nowhere", "nowhere: no such folder or list"),
+        ("names: [car]\ntrain: nowhere", "no folder or list of images 'nowhere' in "),
     ],
 )
 def test_a_description_that_will_not_do(tmp_path: Path, description: str, message: str) -> None:

@@ -1,0 +1,40 @@
+# People and CI use the same targets. Each makes .venv first, by plain pip.
+PYTHON ?= python3
+BIN := .venv/bin
+# Two processes with two threads each on two cores are far slower than one after the other: one thread a worker.
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
+WORKERS ?= 2
+
+.PHONY: setup demo test test-all check bench synthetic-checkpoint clean
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch .venv/installed
+
+demo: setup
+	$(BIN)/clipgap demo --out demo
+
+test: setup
+	$(PYTEST) -n $(WORKERS)
+
+test-all: setup
+	$(PYTEST) -n $(WORKERS) -m ""
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PYTEST) tests/unit/test_layers.py
+
+bench: setup
+	$(BIN)/python -m benchmarks.fit_step
+	$(BIN)/python -m benchmarks.rn101
+
+synthetic-checkpoint: setup
+	$(BIN)/python -m tests.parity.synthetic --out synthetic_authors.pth
+
+clean:
+	rm -rf .venv demo

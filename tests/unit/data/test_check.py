@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from clipgap.config import DataConfig
+from clipgap.data import ImageRecord, check
+from tests.datasets import draw, make_voc, make_yolo
+
+CAR = ("car", (1, 1, 40, 20))
+
+
+def config(root: Path, **source: object) -> DataConfig:
+    domain = {"name": "day", "format": "voc", "root": "day", "train": "train", "val": "val", **source}
+    target = {"name": "night", "format": "yolo", "root": "night", "test": "test"}
+    return DataConfig.model_validate(
+        {"root": str(root), "classes": ["car", "person"], "source": domain, "targets": [target]}
+    )
+
+
+def make(root: Path) -> None:
+    make_voc(root / "day", {"a": [CAR, CAR], "b": [], "d": [("person", (1, 1, 4, 4)), ("tree", (1, 1, 2, 2))]})
+    make_voc(root / "day", {"c": [CAR]}, "val")
+    make_yolo(root / "night", {"x": "0 .5 .5 1 1"}, split="test")
+
+
+def rendered(report: object) -> str:
+    console = Console(file=StringIO(), width=300)
+    console.print(report)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_clean_set(tmp_path: Path) -> None:
+    make(tmp_path)
+    report = check(config(tmp_path))
+    assert report.ok
+    assert report.faults("warning") == []
+    assert [(s.domain, s.split, s.roles, s.images, s.empty) for s in report.splits] == [
+        ("day", "train", ("train",), 3, 1),
+        ("day", "val", ("selection", "scored"), 1, 0),
+        ("night", "test", ("scored",), 1, 0),
+    ]
+    assert report.splits[0].boxes == {"car": 2, "person": 1}
+    assert report.splits[0].left_out == {"tree": 1}
+    tree = json.loads(json.dumps(report.to_json()))
+    assert tree["ok"] is True
+    assert tree["splits"][1]["roles"] == ["selection", "scored"]
+    text = rendered(report.render())
+    assert "left out of day train: tree (1)" in text
+    assert "0 errors, 0 warnings" in text
+
+
+def test_all_faults_are_told_not_only_the_first(tmp_path: Path) -> None:
+    make(tmp_path)
+    day = tmp_path / "day"
+    (day / "ImageSets/Main/train.txt").write_text("a\nb\nnone\nb\n")  # nothing on line 3, line 4 is line 2
+    (day / "Annotations/a.xml").write_text("<annotation><size><width>41</width><height>20</height></size></annotation>")
+    (day / "JPEGImages/b.png").write_bytes((day / "JPEGImages/b.png").read_bytes()[:60])
+    draw(tmp_path / "night/images/test/x.png", (40, 20), orientation=6)  # no fault: YOLO's boxes are of what is shown
+    (tmp_path / "night/labels/test/x.txt").write_text("0 .5 .5 1 1\n5 .5 .5 1 1\n0 .9 .5 1 1")
+    report = check(config(tmp_path))
+    assert not report.ok
+    told = [(fault.severity, fault.file.name, fault.where) for s in report.splits for fault in s.faults]
+    assert told == [
+        ("error", "train.txt", "line 3"),
+        ("error", "train.txt", "line 4"),
+        ("error", "a.png", ""),
+        ("error", "b.png", ""),
+        ("warning", "day", "split train"),
+        ("error", "x.txt", "line 2"),
+        ("warning", "x.txt", "line 3"),
+    ]
+    assert "without a box of car, person" in report.splits[0].faults[-1].message
+    tree = json.loads(json.dumps(report.to_json()))
+    assert tree["ok"] is False
+    assert len(tree["splits"][0]["faults"]) == 5
+    text = rendered(report.render())
+    assert text.count("error: ") == 5
+    assert text.count("warning: ") == 2
+    assert "5 errors, 2 warnings" in text
+
+
+def test_images_kept_unturned_are_warned_of(tmp_path: Path) -> None:
+    make(tmp_path)
+    draw(tmp_path / "day/JPEGImages/a.png", (40, 20), orientation=6)
+    report = check(config(tmp_path))
+    assert report.ok
+    assert ["used unturned" in fault.message for fault in report.faults("warning")] == [True]
+
+
+def test_difficult_boxes_are_counted(tmp_path: Path) -> None:
+    make(tmp_path)
+    xml = tmp_path / "day/Annotations/a.xml"
+    xml.write_text(xml.read_text().replace("<bndbox>", "<difficult>1</difficult><bndbox>", 1))
+    assert [(s.difficult, s.crowd) for s in check(config(tmp_path)).splits] == [(1, 0), (0, 0), (0, 0)]
+
+
+def test_splits_that_cannot_be_read_are_faults_of_theirs(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "night/data.yaml").unlink()
+    report = check(config(tmp_path, val="nowhere"))
+    assert [len(s.faults) for s in report.splits] == [0, 1, 1]
+    assert "no such split" in report.splits[1].faults[0].message
+    assert report.splits[0].images == 3
+    assert "2 errors" in rendered(report.render())
+
+
+def test_shared_images(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "day/ImageSets/Main/val.txt").write_text("a\nc\n")
+    (tmp_path / "day/ImageSets/Main/test.txt").write_text("d\n")
+    report = check(config(tmp_path, test="test"))
+    assert ["1 images are trained on too" in s.faults[-1].message for s in report.splits[:2] if s.faults] == [True]
+    assert [fault.where for fault in report.faults("error")] == ["split val"]
+    assert [fault.where for fault in report.faults("warning")] == ["split test"]
+    same = check(config(tmp_path, val="train"))
+    assert [fault.where for fault in same.faults("error")] == ["split train"]
+
+
+def test_progress_sees_every_image(tmp_path: Path) -> None:
+    make(tmp_path)
+    seen: list[tuple[str, int]] = []
+
+    def progress(records: Sequence[ImageRecord], title: str) -> Iterable[ImageRecord]:
+        seen.append((title, len(records)))
+        return records
+
+    check(config(tmp_path), progress)
+    assert seen == [("day train", 3), ("day val", 1), ("night test", 1)]

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import supervision
+import torch
+from PIL import Image
+from tests.clips import TINY, make_clip
+from torch import Tensor, nn
+
+from clipgap.config import DetectorConfig
+from clipgap.detector import Detector, DetectorSpec
+from clipgap.errors import DataError, WeightsError
+
+
+def make_detector(batch_norm: str = "frozen", **settings: object) -> Detector:
+    settings = {"box_score_thresh": 0.0, "rpn_post_nms_top_n_train": 200, **settings}
+    spec = DetectorSpec(
+        classes=["car", "bus"],
+        tower=TINY.tower,
+        description="a test",
+        batch_norm=batch_norm,  # type: ignore[arg-type]
+        image={"short_side": 96, "long_side": 160},  # type: ignore[arg-type]
+        detector=DetectorConfig(**settings),  # type: ignore[arg-type]
+    )
+    torch.manual_seed(0)
+    return Detector.from_clip(make_clip(), spec)
+
+
+def images(count: int = 2) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return [torch.rand(3, 96, 128 + 16 * i, generator=generator) for i in range(count)]
+
+
+def targets(count: int = 2) -> list[dict[str, Tensor]]:
+    one = {"boxes": torch.tensor([[10.0, 10, 60, 60], [30, 30, 90, 80]]), "labels": torch.tensor([1, 2])}
+    return [one] * count
+
+
+def test_losses_have_torchvisions_names_and_reach_every_trained_parameter() -> None:
+    detector = make_detector().train()
+    losses = detector(images(), targets())
+    assert set(losses) == {"loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg"}
+    sum(losses.values()).backward()
+    trained = {name for name, p in detector.named_parameters() if p.requires_grad}
+    assert {name for name, p in detector.named_parameters() if p.grad is not None} == trained
+    assert not any(name.startswith(("backbone.stem", "backbone.layer1", "backbone.layer2")) for name in trained)
+    assert any(name.startswith("backbone.layer3") for name in trained)
+    assert not any(".bn" in name for name in trained)
+
+
+def test_an_image_without_boxes_is_a_negative() -> None:
+    empty = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    losses = make_detector().train()(images(1), [empty])
+    assert all(bool(torch.isfinite(loss)) for loss in losses.values())
+    assert losses["loss_box_reg"].item() == 0
+    assert losses["loss_classifier"].item() > 0
+
+
+@pytest.mark.parametrize("mode", ["frozen", "train"])
+def test_batch_norm_frozen_keeps_and_train_moves_every_statistic(mode: str) -> None:
+    detector = make_detector(batch_norm=mode).train()
+    before = {name: b.clone() for name, b in detector.named_buffers() if "running" in name}
+    detector(images(), targets())
+    moved = {name: not torch.equal(before[name], b) for name, b in detector.named_buffers() if "running" in name}
+    assert len(moved) > 20
+    assert set(moved.values()) == {mode == "train"}
+    weights = [p.requires_grad for n, p in detector.named_parameters() if n.startswith("backbone.layer3") and "bn" in n]
+    assert set(weights) == {mode == "train"}
+
+
+@pytest.mark.parametrize(("mode", "heads_see_it"), [("frozen", True), ("train", False)])
+def test_what_rpn_and_roi_heads_see_of_an_offset(mode: str, heads_see_it: bool) -> None:
+    """METHOD, section 7: with one image, BatchNorm in train mode subtracts a constant offset in layer4 exactly."""
+    detector = make_detector(batch_norm=mode).train()
+    features = torch.randn(1, TINY.tower.c4_channels, 8, 8, generator=torch.Generator().manual_seed(1)).relu()
+    offset = torch.randn(1, TINY.tower.c4_channels, 1, 1, generator=torch.Generator().manual_seed(2))
+    boxes = [torch.tensor([[0.0, 0, 100, 100], [20, 20, 90, 120], [50, 10, 120, 60]])]
+
+    def seen(moved: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            objectness = detector.rpn.head([moved])[0][0]
+            regions = detector.roi_heads.box_roi_pool({"0": moved}, boxes, [(128, 128)])
+            return objectness, detector.roi_heads.box_head(regions)[0]
+
+    (rpn, heads), (rpn_moved, heads_moved) = seen(features), seen(features + offset)
+    assert (rpn_moved - rpn).abs().mean() > 0.1 * rpn.std()
+    change = 1 - nn.functional.cosine_similarity(heads, heads_moved).mean()
+    if heads_see_it:
+        assert change > 1e-2
+    else:
+        assert change < 1e-5
+
+
+def test_a_padded_batch_gives_each_image_what_it_gives_alone() -> None:
+    detector = make_detector()
+    small, large = torch.rand(3, 64, 64), torch.rand(3, 128, 160)
+    together = detector.detect([small, large], [(64, 64), (128, 160)])
+    alone = detector.detect([large], [(128, 160)])
+    torch.testing.assert_close(together[1]["boxes"], alone[0]["boxes"], rtol=0, atol=1e-2)
+    assert float(together[0]["boxes"].max()) <= 64
+
+
+def test_detections_are_in_the_originals_pixels() -> None:
+    detector = make_detector()
+    once = detector.detect(images(1), [(96, 128)])[0]
+    twice = detector.detect(images(1), [(192, 256)])[0]
+    assert len(once["boxes"]) > 0
+    torch.testing.assert_close(twice["boxes"], once["boxes"] * 2)
+
+
+def test_a_saved_detector_needs_no_clip_and_predicts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = make_detector()
+    detector.save(tmp_path / "run")
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["config.yaml", "model.safetensors"]
+    monkeypatch.setattr("open_clip.CLIP.__init__", None)
+    loaded = Detector.load(tmp_path / "run")
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 80, 3), dtype=np.uint8))
+    picture.save(tmp_path / "a.png")
+    one = loaded.predict(tmp_path / "a.png")
+    assert isinstance(one, supervision.Detections)
+    assert len(one) > 0
+    assert one.data["class_name"].tolist() == [["car", "bus"][i] for i in one.class_id]
+    many = detector.predict([picture, np.asarray(picture)])
+    for other in many:
+        np.testing.assert_array_equal(one.xyxy, other.xyxy)
+
+
+@pytest.mark.parametrize(
+    ("settings", "trained"),
+    [
+        ({"classifier": "linear"}, "roi_heads.box_predictor.classifier.weight"),
+        ({"pooling": "mean"}, "roi_heads.box_head.pool.proj.weight"),
+    ],
+)
+def test_ablations_learn_their_own_layers(tmp_path: Path, settings: dict[str, str], trained: str) -> None:
+    detector = make_detector(**settings).train()
+    sum(detector(images(), targets()).values()).backward()
+    grad = dict(detector.named_parameters())[trained].grad
+    assert grad is not None
+    assert grad.abs().sum() > 0
+    detector.save(tmp_path)
+    assert Detector.load(tmp_path).spec.detector == detector.spec.detector
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors is missing"),
+        (lambda folder: (folder / "config.yaml").write_text("- 1"), r"config\.yaml: not the config\.yaml"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"x"), r"model\.safetensors: not the weights"),
+    ],
+)
+def test_a_broken_folder_is_one_clear_line(tmp_path: Path, break_it: object, message: str) -> None:
+    make_detector().save(tmp_path)
+    break_it(tmp_path)  # type: ignore[operator]
+    with pytest.raises(WeightsError, match=message) as error:
+        Detector.load(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_an_array_of_another_shape_is_refused() -> None:
+    with pytest.raises(DataError, match=r"expected an RGB array .* got \(3, 20, 20\) of uint8"):
+        make_detector().predict(np.zeros((3, 20, 20), dtype=np.uint8))

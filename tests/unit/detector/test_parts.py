@@ -1,0 +1,109 @@
+"""The places where detectron2 and torchvision differ, one by one (METHOD, section 4)."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.models.detection.image_list import ImageList
+
+from clipgap.config import DetectorConfig
+from clipgap.detector.anchors import Anchors
+from clipgap.detector.heads import BoxPredictor, TextClassifier
+from clipgap.detector.roi_heads import AlignedRoIPool, detection_losses
+from clipgap.detector.rpn import ProposalNetwork
+
+
+def anchors_of(height: int, width: int, sizes: list[float], ratios: list[float]) -> Tensor:
+    images = ImageList(torch.zeros(1, 3, height * 16, width * 16), [(height * 16, width * 16)])
+    return Anchors(sizes, ratios)(images, [torch.zeros(1, 8, height, width)])[0]
+
+
+def test_anchors_are_size_outer_ratio_inner_and_not_rounded() -> None:
+    anchors = anchors_of(1, 1, [32, 64], [0.5, 1, 2])
+    half = 32 / math.sqrt(0.5) / 2
+    expected = [
+        [-half, -half / 2, half, half / 2],
+        [-16, -16, 16, 16],
+        [-half / 2, -half, half / 2, half],
+        [-2 * half, -half, 2 * half, half],
+    ]
+    torch.testing.assert_close(anchors[:4], torch.tensor(expected))
+    assert len(anchors) == 6
+
+
+def test_anchor_centres_are_multiples_of_16_row_by_row() -> None:
+    anchors = anchors_of(2, 3, [32], [1])
+    centres = (anchors[:, :2] + anchors[:, 2:]) / 2
+    assert centres.tolist() == [[0, 0], [16, 0], [32, 0], [0, 16], [16, 16], [32, 16]]
+
+
+def test_proposals_are_ranked_by_logit_even_where_the_sigmoid_is_one() -> None:
+    rpn = ProposalNetwork(8, DetectorConfig(rpn_post_nms_top_n_test=1)).eval()
+    logits = torch.tensor([[20.0], [40.0], [30.0]])
+    assert torch.sigmoid(logits).unique().numel() == 1
+    boxes = torch.tensor([[[0.0, 0, 10, 10], [20, 20, 30, 30], [40, 40, 50, 50]]])
+    (kept,), (kept_logits,) = rpn.filter_proposals(boxes, logits, [(64, 64)], [3])
+    assert kept.tolist() == [[20, 20, 30, 30]]
+    assert kept_logits.tolist() == [40]
+
+
+def test_only_empty_proposals_are_dropped_after_clipping_to_the_unpadded_image() -> None:
+    rpn = ProposalNetwork(8, DetectorConfig()).eval()
+    boxes = torch.tensor([[[0.0, 0, 1e-4, 10], [70, 0, 90, 10], [60, 60, 80, 80], [5, 5, 5, 9]]])
+    (kept,), _ = rpn.filter_proposals(boxes, torch.tensor([[4.0], [3], [2], [1]]), [(64, 64)], [4])
+    torch.testing.assert_close(kept, torch.tensor([[0.0, 0, 1e-4, 10], [60, 60, 64, 64]]))
+
+
+def test_rpn_losses_divide_sums_by_256_an_image_and_are_l1() -> None:
+    rpn = ProposalNetwork(8, DetectorConfig())
+    labels = [torch.tensor([1.0, 0, -1])]
+    logits = torch.tensor([[2.0], [-1], [5]])
+    deltas, targets = torch.tensor([[0.5, 0, 0, 0], [9, 9, 9, 9], [9, 9, 9, 9]]), [torch.zeros(3, 4)]
+    objectness, box = rpn.compute_loss(logits, deltas, labels, targets)
+    expected = (math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-1))) / 256
+    assert objectness.item() == pytest.approx(expected, rel=1e-5)
+    assert box.item() == pytest.approx(0.5 / 256)
+
+
+def test_box_loss_is_l1_of_the_true_class_over_all_regions() -> None:
+    deltas = torch.zeros(4, 3 * 4)
+    deltas[0, 8:12] = torch.tensor([1.0, -2, 0, 0])  # class 2, the true one
+    deltas[0, 4:8] = 50.0
+    labels = torch.tensor([2, 0, 0, 0])
+    logits = torch.zeros(4, 3)
+    losses = detection_losses(logits, deltas, labels, torch.zeros(4, 4))
+    assert losses["loss_box_reg"].item() == pytest.approx(3 / 4)
+    assert losses["loss_classifier"].item() == pytest.approx(math.log(3))
+
+
+def test_losses_of_an_image_without_foreground_are_finite_and_have_gradients() -> None:
+    deltas = torch.zeros(2, 12, requires_grad=True)
+    losses = detection_losses(torch.zeros(2, 3), deltas, torch.tensor([0, 0]), torch.full((2, 4), -math.inf))
+    losses["loss_box_reg"].backward()
+    assert losses["loss_box_reg"].item() == 0
+    assert deltas.grad is not None
+
+
+def test_roi_align_is_aligned() -> None:
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8).contiguous()  # the value at cell x is x, at its centre (x + 0.5) * 16
+    region = AlignedRoIPool(2)({"0": ramp}, [torch.tensor([[32.0, 32, 64, 64]])], [(128, 128)])
+    torch.testing.assert_close(region[0, 0, 0], torch.tensor([2.0, 3.0]))  # without `aligned` 2.5 and 3.5
+
+
+def test_text_logits_are_scaled_cosines_after_a_constant_background() -> None:
+    classes = F.normalize(torch.tensor([[1.0, 0], [1, 1]]), dim=1)
+    logits = TextClassifier(classes, 100.0, 0.0)(torch.tensor([[3.0, 0]]))
+    torch.testing.assert_close(logits, torch.tensor([[0.0, 100, 100 / math.sqrt(2)]]))
+
+
+def test_boxes_are_regressed_from_the_mean_not_from_the_embedding() -> None:
+    predictor = BoxPredictor(TextClassifier(torch.eye(2), 100.0, 0.0), channels=5, classes=2)
+    embedding, mean = torch.randn(3, 2), torch.randn(3, 5)
+    _, deltas = predictor((embedding, mean))
+    assert deltas.shape == (3, 12)
+    torch.testing.assert_close(deltas, predictor.bbox_pred(mean))
+    assert predictor.bbox_pred.weight.std().item() == pytest.approx(0.001, rel=0.5)
