@@ -6,6 +6,7 @@ Paths written in a file are relative to that file; paths given with `--set` are 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -104,7 +105,7 @@ def _anchor(tree: dict[str, Any], folder: Path, keys: Iterable[str]) -> dict[str
             continue
         value = node.get(leaf, "." if leaf == "root" else None)
         if isinstance(value, str):
-            node[leaf] = str((folder / expand_variables(value)).absolute())
+            node[leaf] = os.path.abspath(folder / expand_variables(value))
     return tree
 
 
@@ -123,7 +124,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         if not isinstance(node, dict):
             raise ConfigError(f"--set {override}: {parent} is not a group of settings")
     if key in PATH_KEYS and isinstance(value, str):
-        value = str(Path(expand_variables(value)).absolute())
+        value = os.path.abspath(expand_variables(value))
     node[leaf] = value
 
 

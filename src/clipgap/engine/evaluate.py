@@ -16,7 +16,7 @@ from clipgap.detector import Detector
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import pick_device, progress_bar
 from clipgap.errors import DataError
-from clipgap.metrics import DomainScore, ScoreTable, make_metric, score_domain
+from clipgap.metrics import DomainScore, Result, Role, ScoreTable, make_metric
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,10 @@ def evaluate(
     for domain in domains.all:
         if domain.scored is None:
             raise DataError(f"domain {domain.name}: no split to score; give `test` (or `val`) in the data file")
-        role = "source" if domain is domains.source else "target"
-        score = evaluate_split(detector, domain.scored, config, domain.name, role, workers=workers, show=show)
-        scores.append(score)
-    return ScoreTable(
-        metric=config.metric,
-        iou=config.iou,
-        source=domains.source.name,
-        domains=scores,
-        notes=notes or [],
-        detector=detector.spec.description,
-    )
+        role: Role = "source" if domain is domains.source else "target"
+        result = score_split(detector, domain.scored, config, domain.name, workers=workers, show=show)
+        scores.append(DomainScore(domain.name, role, result))
+    return ScoreTable(config.metric, config.iou, scores, detector.spec.description, notes or [])
 
 
 def evaluate_run(folder: Path, config: RunConfig, *, show: bool = True) -> ScoreTable:
@@ -99,28 +92,27 @@ def selection_note(config: RunConfig) -> str:
     )
 
 
-def evaluate_split(
+def score_split(
     detector: Detector,
     dataset: DetectionDataset,
     config: EvaluateConfig,
-    name: str,
-    role: str,
+    title: str,
     *,
     workers: int = 0,
     show: bool = True,
-) -> DomainScore:
+) -> Result:
     """Score a detector on one split; it is left in the mode it was in."""
     metric = make_metric(config.metric, detector.classes, config.iou)
     training = detector.training
     detector.eval()
     try:
-        with progress_bar(f"score {name}", len(dataset), show=show) as report:
+        with progress_bar(f"score {title}", len(dataset), show=show) as report:
             for found, target in detections(detector, dataset, config.batch_size, workers):
                 metric.update([found], [target])
                 report()
     finally:
         detector.train(training)
-    return score_domain(name, role, metric)
+    return metric.compute()
 
 
 def detections(

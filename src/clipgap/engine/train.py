@@ -19,7 +19,7 @@ from clipgap.data import DetectionDataset, Domain, Sample, load_domains, resize,
 from clipgap.data import flip as flip_sample
 from clipgap.data.stream import SampleStream, seed_for
 from clipgap.detector import Detector, DetectorSpec
-from clipgap.engine.evaluate import evaluate_split
+from clipgap.engine.evaluate import score_split
 from clipgap.engine.fit import training_set
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import log, make_fabric, progress_bar
@@ -254,17 +254,16 @@ class _Selection:
             self.best_step = step
             self.folder.save_detector(detector)
             return
-        score = evaluate_split(
+        result = score_split(
             detector,
             self.source.selection,
             self.config.evaluate,
             f"{self.source.name} (validation)",
-            "source",
             workers=self.config.run.workers,
             show=self.show,
         )
-        headline = score.headline if score.headline is not None else 0.0
-        self.folder.log({"step": step, "validation": headline, "per_class": score.per_class})
+        headline = result.headline or 0.0
+        self.folder.log({"step": step, "validation": headline, "per_class": result.per_class})
         if self.best is None or headline > self.best:
             self.best, self.best_step = headline, step
             self.folder.save_detector(detector)
