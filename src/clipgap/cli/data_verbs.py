@@ -11,7 +11,7 @@ import typer
 from clipgap.cli.options import Config, Json, Settings, resolve
 from clipgap.errors import ConfigError
 
-app = typer.Typer(help="Check and convert data sets.", no_args_is_help=True)
+app = typer.Typer(help="Check and convert data sets.")
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 
 from clipgap.cli.options import Config, Json, Settings, resolve
 
-config_app = typer.Typer(help="Look at settings.", no_args_is_help=True)
+config_app = typer.Typer(help="Look at settings.")
 
 
 @config_app.command()

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import click
 import typer
 
 from clipgap.cli import data_verbs, info_verbs, run_verbs
@@ -19,7 +18,6 @@ app = typer.Typer(
     name="clipgap",
     help="Object detectors that keep working when the conditions change, from words alone.",
     epilog="--debug, anywhere on the line, shows the traceback of an error.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -52,20 +50,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str], debug: bool) -> int:
     try:
-        result: Any = app(arguments, standalone_mode=False)
+        result: Any = app(arguments or ["--help"], standalone_mode=False)
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.ctx.get_help() if error.ctx else str(error))
-        return 2
-    except click.ClickException as error:
-        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "clipgap"
-        return _fail(f"{error.format_message()} (see {command} --help)", error.exit_code, debug)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; --resume goes on from the last checkpoint", 130, debug)
     except BrokenPipeError:
         return 1
-    except Exception as error:  # noqa: BLE001 (the last line of defence: a bug, told in one line)
+    except Exception as error:  # noqa: BLE001 (the last line of defence)
+        if hasattr(error, "format_message"):  # the command line itself; typer's own click has no public name for it
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "clipgap"
+            return _fail(f"{error.format_message()} (see {command} --help)", 2, debug)
         return _fail(f"failed: {type(error).__name__}: {error} (--debug shows where)", 1, debug)
     return result if isinstance(result, int) else 0
 

@@ -192,6 +192,7 @@ def _collate(examples: list[tuple[Tensor, dict[str, Tensor]]]) -> Batch:
 
 def _checked_training_set(source: Domain, show: bool) -> DetectionDataset:
     dataset = training_set(source)
+    _ = source.selection  # read now, so that a split that overlaps is refused before anything is written
     without = [name for name, count in dataset.boxes_per_class().items() if not count]
     if without and show:
         log.print(f"warning: no box of class {', '.join(without)} in {source.name}'s training split", style="yellow")

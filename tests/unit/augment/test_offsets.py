@@ -47,7 +47,7 @@ def test_a_clip_with_other_weights_or_another_shape_is_refused() -> None:
         augmentations.check_fits(make_clip(seed=1), "aug.safetensors")
     tower = TINY.tower.model_copy(update={"width": 16})
     wide = make_clip(ClipSpec(TowerSpec(**tower.model_dump()), TINY.text, True))
-    with pytest.raises(WeightsError, match="fitted for 128 channels .* has 256"):
+    with pytest.raises(WeightsError, match=r"fitted for 128 channels .* has 256"):
         augmentations.check_fits(wide, "aug.safetensors")
 
 
@@ -62,7 +62,7 @@ def test_safetensors_of_others_and_missing_files_are_refused(tmp_path: Path) -> 
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(WeightsError, match="not a file of semantic augmentations"):
         SemanticAugmentations.load(tmp_path / "other.safetensors")
-    with pytest.raises(WeightsError, match="no such file .* `clipgap fit` makes one"):
+    with pytest.raises(WeightsError, match=r"no such file .* `clipgap fit` makes one"):
         SemanticAugmentations.load(tmp_path / "nowhere.safetensors")
 
 
