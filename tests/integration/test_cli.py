@@ -1,0 +1,190 @@
+"""The command line as a user meets it: the whole job, what lands on stdout, and every kind of mistake."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipgap.cli.main import main
+from tests.runs import make_run
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line in this process: exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("cli"))
+
+
+@pytest.fixture(scope="module")
+def trained(made: Path) -> Path:
+    for arguments in (
+        ["fit", "--config", f"{made}/config.yaml", "--out", f"{made}/aug.safetensors"],
+        ["train", "--config", f"{made}/config.yaml"],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert not ended.value.code
+    return made
+
+
+def test_the_whole_job(trained: Path, run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("evaluate", trained / "run", "--json", "--csv", tmp_path / "table.csv")
+    table = json.loads(out)
+    assert code == 0
+    assert (table["metric"], table["iou"], table["source"]) == ("voc2007", 0.5, "day")
+    assert list(table["domains"]) == ["day", "fog", "night"]
+    assert set(table["domains"]["fog"]) == {"ap50", "per_class", "images", "boxes"}
+    targets = [table["domains"][name]["ap50"] for name in ("fog", "night")]
+    assert table["mean_targets"] == pytest.approx(sum(targets) / 2)
+    with (tmp_path / "table.csv").open() as file:
+        assert [row[0] for row in csv.reader(file)] == ["domain", "day", "fog", "night", "mean over targets"]
+
+    code, out, _ = run("evaluate", trained / "run", "--config", trained / "config.yaml")
+    assert code == 0
+    assert "CLIP tiny, weights: clip.pt" in out
+    assert "mean over targets" in out
+
+    code, out, _ = run("predict", trained / "run", trained / "data/fog/JPEGImages", "--out", tmp_path / "out", "--json")
+    assert code == 0
+    assert json.loads(out)["images"] == 4
+    assert len(list((tmp_path / "out" / "drawn").iterdir())) == 4
+
+
+def test_results_are_on_stdout_and_the_log_on_stderr(made: Path, run: Run, tmp_path: Path) -> None:
+    code, out, err = run(
+        "fit", "--config", made / "config.yaml", "--out", tmp_path / "a.safetensors", "--json", "--seed", 3
+    )
+    assert code == 0
+    assert json.loads(out)["seed"] == 3
+    assert "direction" in err
+
+
+def test_data_check_tells_every_fault_and_counts(made: Path, run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("data", "check", "--config", made / "config.yaml", "--json")
+    assert code == 0
+    report = json.loads(out)
+    assert [split["images"] for split in report["splits"]] == [3, 1, 4, 4]
+    broken = make_run(tmp_path / "broken")
+    xml = broken / "data/fog/Annotations/fog_001.xml"
+    xml.write_text(xml.read_text().replace("</size>", "</size><object><name>car</name></object>", 1))
+    (broken / "data/night/JPEGImages/night_000.jpg").write_bytes(b"")
+    code, out, _ = run("data", "check", "--config", broken / "config.yaml")
+    assert code == 2
+    assert "fog_001.xml, object 1" in out
+    assert "night_000.jpg" in out
+
+
+def test_data_convert_writes_a_new_data_set(made: Path, run: Run, tmp_path: Path) -> None:
+    before = sorted((p, p.stat().st_mtime_ns) for p in (made / "data").rglob("*"))
+    common = ("data", "convert", "--config", made / "config.yaml", "--domain", "fog", "--split", "test", "--to", "coco")
+    assert run(*common, "--out", tmp_path / "coco")[0] == 0
+    assert list((tmp_path / "coco").rglob("*.json"))
+    assert sorted((p, p.stat().st_mtime_ns) for p in (made / "data").rglob("*")) == before
+    code, _, err = run(*common, "--out", tmp_path / "coco")
+    assert code == 2
+    assert err.count("\n") == 1
+
+
+def test_config_show_prints_what_a_run_would_use(made: Path, run: Run) -> None:
+    code, out, _ = run("config", "show", "--config", made / "config.yaml", "--set", "train.lr=0.5")
+    assert code == 0
+    assert "lr: 0.5" in out
+    code, out, _ = run("config", "schema")
+    assert "RunSection" in json.loads(out)["$defs"]
+
+
+def test_doctor_says_what_is_here(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".cache/clip").mkdir(parents=True)
+    (tmp_path / ".cache/clip/RN50.pt").write_bytes(b"")
+    code, out, _ = run("doctor", "--json")
+    states = {finding["what"]: finding["state"] for finding in json.loads(out)}
+    assert code == 0
+    assert states["torchvision's operators"] == "ok"
+    assert (states["CLIP RN50 / openai"], states["CLIP RN101 / openai"]) == ("ok", "missing")
+
+
+def test_doctor_finds_a_torchvision_that_does_not_fit(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr("torchvision.ops.nms", broken)
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "install torch and torchvision together" in out
+
+
+MISTAKES: dict[str, tuple[list[Any], str]] = {
+    "no verb of that name": (["fitt"], "No such command 'fitt'"),
+    "an option that is not there": (["fit", "--confg", "x"], "--confg"),
+    "no config": (["fit"], "--config"),
+    "a config that is not there": (["train", "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
+    "a key that is not there": (["train", "--config", "C", "--set", "train.stps=3"], "train.stps: no such setting"),
+    "a value of another type": (["train", "--config", "C", "--set", "train.steps=many"], "train.steps"),
+    "a setting without value": (["train", "--config", "C", "--set", "train.steps"], "expected key=value"),
+    "offsets that are not there": (
+        ["train", "--config", "C", "--set", "augment.file=no.safetensors"],
+        "no.safetensors",
+    ),
+    "an unknown device": (["fit", "--config", "C", "--device", "abacus"], "abacus"),
+    "a folder that is no run": (["evaluate", "."], "has no run.yaml"),
+    "a folder that is no detector": (["evaluate", ".", "--config", "C"], "config.yaml is missing"),
+    "nothing to predict on": (["predict", "RUN", "nowhere.jpg", "--out", "o"], "nowhere.jpg: no such file"),
+    "an unknown domain": (
+        ["data", "convert", "--config", "C", "--domain", "mars", "--split", "a", "--to", "voc", "--out", "o"],
+        "--domain mars: no such domain",
+    ),
+    "an unknown format": (
+        ["data", "convert", "--config", "C", "--domain", "fog", "--split", "test", "--to", "xml", "--out", "o"],
+        "xml",
+    ),
+    "an unknown split": (
+        ["data", "convert", "--config", "C", "--domain", "fog", "--split", "tset", "--to", "voc", "--out", "o"],
+        "tset",
+    ),
+    "a checkpoint that is none": (["import", "C", "--classes", "a,b", "--out", "o"], "config.yaml"),
+    "a run that is there": (["train", "--config", "C"], "is there already"),
+    "resuming nothing": (["train", "--config", "C", "--resume", "--set", "run.out=elsewhere"], "no run to resume"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_clear_line_and_exit_code_2(
+    trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = {"C": trained / "config.yaml", "RUN": trained / "run"}
+    arguments, message = MISTAKES[mistake]
+    code, out, err = run(*(places.get(argument, argument) for argument in arguments))
+    lines = [line for line in err.splitlines() if line.startswith("clipgap:")]
+    assert (code, out) == (2, "")
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_debug_shows_where(run: Run) -> None:
+    code, _, err = run("train", "--config", "nowhere.yaml", "--debug")
+    assert code == 2
+    assert "Traceback" in err
