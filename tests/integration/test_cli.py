@@ -143,7 +143,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "a value of another type": (["train", "--config", "C", "--set", "train.steps=many"], "train.steps"),
     "a setting without value": (["train", "--config", "C", "--set", "train.steps"], "expected key=value"),
     "offsets that are not there": (
-        ["train", "--config", "C", "--set", "augment.file=no.safetensors"],
+        ["train", "--config", "C", "--set", "augment.file=no.safetensors", "--set", "run.out=elsewhere"],
         "no.safetensors",
     ),
     "an unknown device": (["fit", "--config", "C", "--device", "abacus"], "abacus"),

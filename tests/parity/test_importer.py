@@ -88,6 +88,19 @@ def test_a_720_x_1280_image(
     torch.testing.assert_close(torch.from_numpy(predicted.xyxy), want.boxes, rtol=0, atol=0.05)
 
 
+@pytest.mark.parametrize(("width", "count"), [(1280, 98), (1439, 99)])
+def test_empty_boxes_take_their_places_among_the_best_100(tmp_path: Path, width: int, count: int) -> None:
+    """They are dropped after the cap, in the original image; torchvision drops them before and returns 100."""
+    path = tmp_path / "model_final.pth"
+    write_synthetic_checkpoint(path, seed=3, **TINY)
+    file = draw(tmp_path / "street.png", 720, width)
+    (want,) = reference_detect(load_authors_checkpoint(path), file, CLASSES)
+    found = import_authors(path, CLASSES, tmp_path / "imported").predict(file)
+    assert len(found) == len(want.boxes) == count
+    got = (torch.from_numpy(found.xyxy), torch.from_numpy(found.confidence), torch.from_numpy(found.class_id))
+    assert compare((want.boxes, want.scores, want.classes), got).missing == []
+
+
 def test_a_side_of_1199_keeps_the_stride_at_16(
     checkpoint: Path, detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="A detectron2 checkpoint of the authors' code (.pth or .pkl).")],
     classes: Annotated[str, typer.Option(help="Class names in the checkpoint's order, separated by commas.")],
     out: Annotated[Path, typer.Option(help="New Detector folder.")],
+    as_json: Json = False,
 ) -> None:
     """Make a Detector folder out of a checkpoint of the authors' code."""
     from clipgap.cli.show import say
@@ -118,4 +119,7 @@ def import_checkpoint(
 
     names = [name.strip() for name in classes.split(",")]
     detector = import_authors(file, names, out)
-    say(f"{out}: a Detector of {len(detector.classes)} classes; next: clipgap predict {out} IMAGES")
+    if as_json:
+        typer.echo(json.dumps({"detector": str(out), "classes": detector.classes}))
+    else:
+        say(f"{out}: a Detector of {len(detector.classes)} classes; next: clipgap predict {out} IMAGES")

@@ -19,6 +19,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
+BoxWeights = tuple[Positive, Positive, Positive, Positive]
 BatchNorm = Literal["frozen", "train"]
 Metric = Literal["voc2007", "voc2012", "coco"]
 TowerPart = Literal["stem", "layer1", "layer2", "layer3", "layer4", "attnpool"]
@@ -178,11 +179,18 @@ class DetectorConfig(Section):
     rpn_bg_iou_thresh: Fraction = 0.3
     rpn_batch_size_per_image: Count = 256
     rpn_positive_fraction: Fraction = 0.5
+    rpn_reg_weights: BoxWeights = (1.0, 1.0, 1.0, 1.0)
+    rpn_init_std: Positive = 0.01
     box_fg_iou_thresh: Fraction = 0.5
     box_bg_iou_thresh: Fraction = 0.5
     box_batch_size_per_image: Count = 512
     box_positive_fraction: Fraction = 0.25
-    box_reg_weights: tuple[Positive, Positive, Positive, Positive] = (10.0, 10.0, 5.0, 5.0)
+    box_reg_weights: BoxWeights = (10.0, 10.0, 5.0, 5.0)
+    box_init_std: Positive = 0.001
+    box_growth_limit: Positive = 1000 / 16
+    """Most by which a predicted box may be wider or higher than its anchor or proposal."""
+    roi_sampling_ratio: NotNegative = 0
+    """Points that RoIAlign takes along each side of a cell; 0: as many as the region's size asks for."""
     box_score_thresh: Fraction = 0.05
     box_nms_thresh: Fraction = 0.5
     box_detections_per_img: Count = 100

@@ -28,11 +28,11 @@ class TextClassifier(nn.Module):
 class BoxPredictor(nn.Module):
     """Class logits from the image embedding, class-specific box deltas from layer4's spatial mean."""
 
-    def __init__(self, classifier: nn.Module, channels: int, classes: int) -> None:
+    def __init__(self, classifier: nn.Module, channels: int, classes: int, init_std: float = 0.001) -> None:
         super().__init__()
         self.classifier = classifier
         self.bbox_pred = nn.Linear(channels, (classes + 1) * 4)
-        nn.init.normal_(self.bbox_pred.weight, std=0.001)
+        nn.init.normal_(self.bbox_pred.weight, std=init_std)
         nn.init.zeros_(self.bbox_pred.bias)
 
     def forward(self, pooled: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

@@ -84,7 +84,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             if config.classifier == "text"
             else linear_classifier(spec.tower.embed_dim, classes)
         )
-        predictor = BoxPredictor(classifier, channels, classes)
+        predictor = BoxPredictor(classifier, channels, classes, config.box_init_std)
         super().__init__(
             backbone,
             ProposalNetwork(backbone.out_channels, config),

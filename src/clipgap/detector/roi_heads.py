@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import batched_nms, clip_boxes_to_image, roi_align
 
@@ -16,16 +19,16 @@ from clipgap.detector.heads import BoxPredictor
 class AlignedRoIPool(nn.Module):
     """RoIAlign with `aligned=True` and adaptive sampling, which torchvision's MultiScaleRoIAlign cannot do."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, sampling_ratio: int = 0) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.sampling_ratio = size, sampling_ratio
 
     def forward(
         self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]]
     ) -> Tensor:
         """C4 features and boxes in pixels -> regions (R, C, size, size)."""
         regions: Tensor = roi_align(
-            features["0"], proposals, self.size, spatial_scale=1 / STRIDE, sampling_ratio=0, aligned=True
+            features["0"], proposals, self.size, 1 / STRIDE, sampling_ratio=self.sampling_ratio, aligned=True
         )
         return regions
 
@@ -35,7 +38,7 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
 
     def __init__(self, roi_size: int, box_head: RoiPart, box_predictor: BoxPredictor, config: DetectorConfig) -> None:
         super().__init__(
-            AlignedRoIPool(roi_size),
+            AlignedRoIPool(roi_size, config.roi_sampling_ratio),
             box_head,
             box_predictor,
             config.box_fg_iou_thresh,
@@ -47,6 +50,7 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
             config.box_nms_thresh,
             config.box_detections_per_img,
         )
+        self.box_coder = BoxCoder(config.box_reg_weights, math.log(config.box_growth_limit))
 
     def forward(
         self,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import clip_boxes_to_image, nms
 
@@ -17,9 +20,13 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
 
     def __init__(self, channels: int, config: DetectorConfig) -> None:
         anchors = Anchors(config.anchor_sizes, config.anchor_ratios)
+        head = RPNHead(channels, *anchors.num_anchors_per_location())
+        for parameter in head.parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.normal_(parameter, std=config.rpn_init_std)
         super().__init__(
             anchors,
-            RPNHead(channels, *anchors.num_anchors_per_location()),
+            head,
             config.rpn_fg_iou_thresh,
             config.rpn_bg_iou_thresh,
             config.rpn_batch_size_per_image,
@@ -28,6 +35,7 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
             {"training": config.rpn_post_nms_top_n_train, "testing": config.rpn_post_nms_top_n_test},
             config.rpn_nms_thresh,
         )
+        self.box_coder = BoxCoder(config.rpn_reg_weights, math.log(config.box_growth_limit))
 
     def filter_proposals(
         self,

@@ -14,7 +14,7 @@ from clipgap.data import DetectionDataset, Domains, load_domains, resize, to_ten
 from clipgap.data.dataset import Target
 from clipgap.detector import Detector
 from clipgap.engine.run_folder import RunFolder
-from clipgap.engine.runtime import pick_device, progress_bar
+from clipgap.engine.runtime import pick_device, progress_bar, tell_warnings
 from clipgap.errors import DataError
 from clipgap.metrics import DomainScore, Result, Role, ScoreTable, make_metric
 
@@ -65,6 +65,8 @@ def evaluate(
     for domain in domains.all:
         if domain.scored is None:
             raise DataError(f"domain {domain.name}: no split to score; give `test` (or `val`) in the data file")
+        if show:
+            tell_warnings(domain.name, domain.scored)
         role: Role = "source" if domain is domains.source else "target"
         result = score_split(detector, domain.scored, config, domain.name, workers=workers, show=show)
         scores.append(DomainScore(domain.name, role, result))

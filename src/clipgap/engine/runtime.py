@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from clipgap.config import RunSection
+from clipgap.data import DetectionDataset
 from clipgap.errors import ConfigError
 
 PACKAGES = ("clipgap", "torch", "torchvision", "open_clip_torch", "lightning-fabric", "supervision", "numpy", "pillow")
@@ -50,6 +51,14 @@ def pick_device(run: RunSection) -> torch.device:
         ConfigError: as `make_fabric`.
     """
     return make_fabric(run.model_copy(update={"devices": 1})).device
+
+
+def tell_warnings(name: str, dataset: DetectionDataset) -> None:
+    """Say how many of a split's boxes or images were put right or left out."""
+    if dataset.faults:
+        log.print(
+            f"{name}: {len(dataset.faults)} warnings about its data; `clipgap data check` tells them", style="yellow"
+        )
 
 
 def environment_record() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.evaluate import score_split
 from clipgap.engine.fit import training_set
 from clipgap.engine.run_folder import RunFolder
-from clipgap.engine.runtime import log, make_fabric, progress_bar
+from clipgap.engine.runtime import log, make_fabric, progress_bar, tell_warnings
 from clipgap.errors import ConfigError, TrainingError
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
@@ -193,6 +193,8 @@ def _collate(examples: list[tuple[Tensor, dict[str, Tensor]]]) -> Batch:
 def _checked_training_set(source: Domain, show: bool) -> DetectionDataset:
     dataset = training_set(source)
     _ = source.selection  # read now, so that a split that overlaps is refused before anything is written
+    if show:
+        tell_warnings(source.name, dataset)
     without = [name for name, count in dataset.boxes_per_class().items() if not count]
     if without and show:
         log.print(f"warning: no box of class {', '.join(without)} in {source.name}'s training split", style="yellow")

@@ -47,7 +47,7 @@ def write_demo_set(folder: Path, seed: int, images: int = 60) -> None:
         for i, name in enumerate(names):
             random = np.random.default_rng((seed, number, i))
             picture, things = draw_scene(random)
-            pixels = apply_weather(np.asarray(picture, dtype=np.float32) / 255, domain, things, random)
+            pixels = apply_weather(np.asarray(picture, dtype=np.float32) / np.float32(255), domain, things, random)
             image = Image.fromarray((pixels.clip(0, 1) * 255).astype(np.uint8))
             image.save(folder / domain / "JPEGImages" / f"{name}.jpg", quality=92)
             (folder / domain / "Annotations" / f"{name}.xml").write_bytes(voc_xml(name, things))
