@@ -74,8 +74,9 @@ def main() -> None:
     work()
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"RN101 {name}: {seconds:.1f} s, peak memory {peak:.2f} GB (target: under 8), "
-          f"{torch.get_num_threads()} threads")
+    print(
+        f"RN101 {name}: {seconds:.1f} s, peak memory {peak:.2f} GB (target: under 8), {torch.get_num_threads()} threads"
+    )
 
 
 if __name__ == "__main__":
