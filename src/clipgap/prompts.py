@@ -37,7 +37,7 @@ class PromptSet:
 
 def class_prompts(classes: list[str], template: str = "a photo of a {}") -> list[str]:
     """What CLIP's text tower reads for every class."""
-    return [template.format(name) for name in classes]
+    return [template.replace("{}", name) for name in classes]
 
 
 WEATHERS = ("snow", "fog", "cloudy", "rain", "stormy")

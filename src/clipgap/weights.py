@@ -2,12 +2,12 @@
 
 safetensors cannot hold code. A torch file is read with `weights_only=True`. A TorchScript archive (the form of OpenAI's
 downloads) is not loaded as a program: its pickle is read by `_TensorUnpickler`, which makes tensors and inert
-placeholders and nothing else. `numpy=True` (for detectron2's files) allows numpy's array reconstructors beside that.
+placeholders and nothing else. `numpy=True` (for detectron2's files) allows arrays of numbers beside that, made by
+stand-ins: numpy's own reconstructors would believe a file that says that its bytes are pointers to objects.
 """
 
 from __future__ import annotations
 
-import codecs
 import io
 import pickle
 import zipfile
@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 import torch
-from numpy._core import multiarray, numeric
+from numpy._core import numeric
 from safetensors import safe_open
 from torch import Tensor
 
@@ -35,14 +35,6 @@ STORAGE_DTYPES = {
     "CharStorage": torch.int8,
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
-}
-NUMPY_RECONSTRUCTORS: dict[tuple[str, str], Any] = {
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): multiarray._reconstruct for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): multiarray.scalar for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): numeric._frombuffer for core in ("core", "_core")},  # type: ignore[attr-defined]
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): codecs.encode,
 }
 
 
@@ -78,7 +70,8 @@ def is_torchscript(path: Path) -> bool:
 def tensors_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors (and numpy arrays, as tensors) among a mapping's values."""
     kinds = (Tensor, np.ndarray)
-    return {name: torch.as_tensor(value) for name, value in content.items() if isinstance(value, kinds)}
+    found = {name: value for name, value in content.items() if isinstance(value, kinds)}
+    return {name: value if isinstance(value, Tensor) else _as_tensor(value) for name, value in found.items()}
 
 
 def _read(path: Path, numpy: bool) -> Any:
@@ -91,10 +84,9 @@ def _read(path: Path, numpy: bool) -> Any:
         return _read_torchscript(path)
     if numpy and path.suffix == ".pkl":
         with path.open("rb") as file:
-            return _TensorUnpickler(file, NUMPY_RECONSTRUCTORS.get).load()
-    allowed: list[Any] = [np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in "?bBhHiIlLqQefd")]
-    allowed += [(function, f"{module}.{name}") for (module, name), function in NUMPY_RECONSTRUCTORS.items()]
-    with torch.serialization.safe_globals(allowed if numpy else []):
+            return _TensorUnpickler(file, _numpy_names().get).load()
+    allowed: list[Any] = [(stand_in, ".".join(name)) for name, stand_in in _numpy_names().items()] if numpy else []
+    with torch.serialization.safe_globals(allowed):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -110,7 +102,8 @@ def _read_torchscript(path: Path) -> dict[str, Tensor]:
         root = next(name for name in archive.namelist() if name.endswith("/data.pkl")).removesuffix("data.pkl")
 
         def storage(key: str, dtype: torch.dtype) -> Tensor:
-            return torch.frombuffer(bytearray(archive.read(f"{root}data/{key}")), dtype=dtype)
+            content = bytearray(archive.read(f"{root}data/{key}"))
+            return torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
 
         module = _TensorUnpickler(io.BytesIO(archive.read(f"{root}data.pkl")), _torchscript_name, storage).load()
     return dict(_flatten(module, ""))
@@ -121,6 +114,55 @@ class _Inert:
 
     def __setstate__(self, state: Any) -> None:
         self.attributes = state if isinstance(state, dict) else {}
+
+
+class _Number:
+    """Stands for `numpy.dtype` in a pickle: a kind of number, never of objects."""
+
+    def __init__(self, kind: str, *_: Any) -> None:
+        self.dtype = np.dtype(str(kind))
+        if self.dtype.kind not in "biuf" or self.dtype.itemsize > 8:
+            raise pickle.UnpicklingError(f"numpy arrays of {str(kind)!r} are not weights")
+
+    def __setstate__(self, state: Any) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array(np.ndarray[Any, Any]):
+    """Stands for `numpy.ndarray` in a pickle: empty, whatever it is called with, until it is given its numbers."""
+
+    def __new__(cls, *_: Any) -> _Array:
+        return super().__new__(cls, (0,), np.int8)
+
+    def __setstate__(self, state: Any, /) -> None:
+        *_, shape, number, fortran, content = state
+        content = content.encode("latin1") if isinstance(content, str) else content  # Python 2's
+        super().__setstate__((1, shape, number.dtype, bool(fortran), bytes(content)))  # type: ignore[arg-type]
+
+
+def _numpy_names() -> dict[tuple[str, str], Any]:
+    """What a pickle of numpy arrays names; made anew for every file, which may set attributes on what it is given."""
+
+    def scalar(number: _Number, content: bytes) -> Any:
+        return np.frombuffer(content, number.dtype)[0]
+
+    def from_buffer(content: bytes, number: _Number, *layout: Any) -> Any:
+        return numeric._frombuffer(content, number.dtype, *layout).copy()  # type: ignore[attr-defined]
+
+    def encode(text: str, *_: Any) -> bytes:
+        return text.encode("latin1")
+
+    names: dict[tuple[str, str], Any] = {("numpy", "ndarray"): _Array, ("numpy", "dtype"): _Number}
+    for core in ("numpy.core", "numpy._core"):
+        names[f"{core}.multiarray", "_reconstruct"] = _Array
+        names[f"{core}.multiarray", "scalar"] = scalar
+        names[f"{core}.numeric", "_frombuffer"] = from_buffer
+    return {**names, ("_codecs", "encode"): encode}
+
+
+def _as_tensor(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor of an array, in this machine's order of bytes."""
+    return torch.as_tensor(np.asarray(array, array.dtype.newbyteorder("=")))
 
 
 class _TensorUnpickler(pickle.Unpickler):

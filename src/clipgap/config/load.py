@@ -33,9 +33,10 @@ def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     path, folder = _find(source)
     tree = _read_yaml(path)
     if isinstance(tree.get("data"), str):
-        data_path = folder / expand_variables(tree["data"])
-        tree["data"] = _anchor(_read_yaml(data_path), data_path.parent, ("root",))
-    tree = _anchor(tree, folder, PATH_KEYS)
+        tree["data"] = _read_data(folder / expand_variables(tree["data"]))
+    overrides = list(overrides)
+    replaced = {override.partition("=")[0].strip() for override in overrides}
+    tree = _anchor(tree, folder, [key for key in PATH_KEYS if key not in replaced])
     for override in overrides:
         _apply(tree, override)
     return validate(RunConfig, tree, str(source))
@@ -72,7 +73,7 @@ def preset_names() -> list[str]:
 def _find(source: str | Path) -> tuple[Path, Path]:
     """The file, and the folder its paths are relative to: a preset's are the user's, not the package's."""
     path = Path(source)
-    if path.is_file():
+    if os.path.isfile(path):  # Path.is_file raises where a folder may not be looked into
         return path, path.parent
     if str(source) in preset_names():
         return Path(str(PRESETS / f"{source}.yaml")), Path()
@@ -80,15 +81,27 @@ def _find(source: str | Path) -> tuple[Path, Path]:
     raise ConfigError(f"{source}: no such file, and no preset of that name (presets: {known})")
 
 
+def _read_data(path: Path) -> dict[str, Any]:
+    return _anchor(_read_yaml(path), path.parent, ("root",))
+
+
+def _parse(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (ValueError, LookupError, AttributeError, RecursionError) as error:  # `2026-13-01`, `!!bool 1`, `[[[[...`
+        raise yaml.YAMLError(f"a value cannot be read: {error}") from None
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = _parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', None) or error})") from None
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{path}{line}: not valid YAML ({problem})") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected `key: value` lines, got {type(tree).__name__}")
     return tree
@@ -111,13 +124,14 @@ def _anchor(tree: dict[str, Any], folder: Path, keys: Iterable[str]) -> dict[str
 
 def _apply(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
+    key = key.strip()
     if not equals or not key:
         raise ConfigError(f"--set {override}: expected key=value, for example train.steps=300")
     try:
-        value = yaml.safe_load(text)
+        value = _parse(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override}: the value is not valid YAML") from None
-    *parents, leaf = key.strip().split(".")
+    *parents, leaf = key.split(".")
     node = tree
     for parent in parents:
         node = node.setdefault(parent, {})
@@ -125,6 +139,8 @@ def _apply(tree: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}: {parent} is not a group of settings")
     if key in PATH_KEYS and isinstance(value, str):
         value = os.path.abspath(expand_variables(value))
+    if key == "data" and isinstance(value, str):
+        value = _read_data(Path(expand_variables(value)))
     node[leaf] = value
 
 

@@ -28,7 +28,7 @@ TowerPart = Literal["stem", "layer1", "layer2", "layer3", "layer4", "attnpool"]
 class Section(BaseModel):
     """A group of settings. Unknown keys are errors: a misspelt setting must not pass silently."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class DomainConfig(Section):
@@ -253,7 +253,7 @@ class RunConfig(Section):
 
 
 def expand_variables(text: str) -> str:
-    """Put in environment variables: `$NAME`, `${NAME}` and `${NAME:-what to use when it is not set}`."""
+    """Put in `~` and environment variables: `$NAME`, `${NAME}` and `${NAME:-what to use when it is not set}`."""
 
     def value(match: re.Match[str]) -> str:
         name, default = match.group("name") or match.group("bare"), match.group("default")
@@ -261,7 +261,8 @@ def expand_variables(text: str) -> str:
             raise ConfigError(f"{text}: the environment variable {name} is not set; set it, or write the path itself")
         return os.environ.get(name) or str(default)
 
-    return re.sub(r"\$(?:\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}|(?P<bare>[A-Za-z_]\w*))", value, text)
+    put_in = re.sub(r"\$(?:\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}|(?P<bare>[A-Za-z_]\w*))", value, text)
+    return os.path.expanduser(put_in)
 
 
 def _refuse_repeats(what: str, names: list[str]) -> None:

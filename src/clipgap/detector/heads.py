@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,7 +22,8 @@ class TextClassifier(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Image embeddings of regions (R, D) -> logits (R, K + 1), the background first."""
-        logits = self.temperature * F.normalize(embeddings, dim=-1) @ self.class_embeddings.T
+        with torch.autocast(embeddings.device.type, enabled=False):  # a cosine times 100 needs all its digits
+            logits = self.temperature * F.normalize(embeddings.float(), dim=-1) @ self.class_embeddings.T
         return F.pad(logits, (1, 0), value=self.background_logit)
 
 

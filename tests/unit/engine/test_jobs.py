@@ -197,6 +197,11 @@ def test_a_loss_that_is_not_finite_stops_the_run(folder: Path) -> None:
         train(run_config(folder, "train.lr=1e30"), show=False)
 
 
+def test_mixed_precision_trains_and_keeps_float32_weights(folder: Path) -> None:
+    run = train(run_config(folder, "run.precision=bf16-mixed"), show=False)
+    assert all(t.dtype == torch.float32 for t in weights(run.path).values() if t.is_floating_point())
+
+
 @pytest.mark.parametrize(("kind", "words"), [("none", "no augmentation"), ("random", "random offsets, 2 prompts")])
 def test_what_moves_the_features_is_a_setting(made: Path, folder: Path, kind: str, words: str) -> None:
     run = train(

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clipgap.errors import DataError
+from clipgap.files import require_new, write_text, write_then_rename
+
+
+def test_a_writer_that_fails_half_way_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "model.bin"
+    file.write_text("old")
+
+    def write(path: Path) -> None:
+        path.write_text("ne")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_then_rename(file, write)
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_old_file_is_there_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    file = tmp_path / "model.bin"
+    file.write_text("old")
+
+    def write(path: Path) -> None:
+        assert path.parent == file.parent  # a rename across file systems is a copy
+        path.write_text("new")
+        assert file.read_text() == "old"
+
+    write_then_rename(file, write)
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_writer_that_writes_nothing_is_an_error_and_not_an_empty_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_then_rename(tmp_path / "a", lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_is_utf_8_and_folders_are_made(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "b" / "words.txt", "a fög day\n")
+    assert (tmp_path / "a/b/words.txt").read_bytes() == "a fög day\n".encode()
+
+
+def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "run" / "config.yaml"
+    file.parent.mkdir()
+    require_new(file.parent, "--out")  # empty: like a new one
+    require_new(file, "--out")
+    file.write_text("")
+    for path in (file, file.parent):
+        with pytest.raises(DataError) as error:
+            require_new(path, "--out")
+        assert str(error.value) == f"{path}: is there already; choose another --out, or move it away"
