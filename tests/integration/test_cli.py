@@ -62,7 +62,7 @@ def test_the_whole_job(trained: Path, run: Run, tmp_path: Path) -> None:
     code, out, _ = run("evaluate", trained / "run", "--config", trained / "config.yaml")
     assert code == 0
     assert "CLIP tiny, weights: clip.pt" in out
-    assert "mean over targets" in out
+    assert "mean of targets" in out
 
     code, out, _ = run("predict", trained / "run", trained / "data/fog/JPEGImages", "--out", tmp_path / "out", "--json")
     assert code == 0

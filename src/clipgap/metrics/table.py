@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.table import Table
 
 from clipgap.metrics.result import Result
@@ -89,9 +90,10 @@ class ScoreTable:
         at = "" if self.metric == "coco" else f", IoU {self.iou:g}"
         lines = [self.detector, *self.notes]
         table = Table(
-            title=f"{self.metric}{at}", caption="\n".join(lines), title_justify="left", caption_justify="left"
+            title=f"{self.metric}{at}", title_justify="left", box=SIMPLE, pad_edge=False, collapse_padding=True
         )
-        table.add_column("domain", overflow="fold")
+        table.caption, table.caption_justify = "\n".join(lines), "left"
+        table.add_column("domain", no_wrap=True)
         for name in (*first.figures, *first.per_class, "images", "boxes"):
             table.add_column(name, justify="right", overflow="fold")
         for i, domain in enumerate(self.domains):
@@ -99,7 +101,7 @@ class ScoreTable:
             figures = [*domain.result.figures.values(), *domain.result.per_class.values()]
             counts = str(domain.result.images), str(domain.result.boxes)
             table.add_row(domain.name, *map(_shown, figures), *counts, end_section=last_of_role)
-        table.add_row("mean over targets", _shown(self.mean_targets), style="bold")
+        table.add_row("mean of targets", _shown(self.mean_targets), style="bold")
         return table
 
 
