@@ -8,13 +8,19 @@ from typing import Any
 from torch import Tensor
 from torchmetrics.detection import MeanAveragePrecision
 
+from clipgap.metrics.inputs import require_finite
 from clipgap.metrics.result import Result
 
 
 class CocoAP:
     """AP over IoU 0.50 to 0.95, AP50 and AP75, at most 100 detections an image.
 
-    COCO knows crowds but no difficult boxes: these count as crowds, so that they neither reward nor punish.
+    COCO knows crowds but no difficult boxes: these count as crowds, so that they neither reward nor punish. COCO's rule
+    for crowds holds for both: the overlap is the part of the detection inside, and any number of detections may share it.
+    Classes without a box to find have no AP and are left out of the means. 26,000 images of 100 detections: 2 minutes.
+
+    Args:
+        classes: names; label k is `classes[k - 1]`.
     """
 
     def __init__(self, classes: Sequence[str]) -> None:
@@ -25,20 +31,24 @@ class CocoAP:
         """Forget all images."""
         self._metric = MeanAveragePrecision(backend="faster_coco_eval", class_metrics=True)
         self._metric.warn_on_many_detections = False
+        self._metric.update([], [])  # without it, `compute` warns where there is no image
         self._images = self._boxes = 0
 
     def update(self, predictions: Sequence[Mapping[str, Any]], targets: Sequence[Mapping[str, Any]]) -> None:
-        """Add images: the same predictions and targets as `VocAP.update` takes, as tensors."""
-        ignored = [target["difficult"] | target["iscrowd"] for target in targets]
-        self._images += len(targets)
-        self._boxes += sum(int((~one).sum()) for one in ignored)
-        self._metric.update(
-            [{key: found[key] for key in ("boxes", "scores", "labels")} for found in predictions],
-            [
-                {"boxes": target["boxes"], "labels": target["labels"], "iscrowd": one.long()}
-                for target, one in zip(targets, ignored, strict=True)
-            ],
-        )
+        """Add images: the same predictions and targets as `VocAP.update` takes, as tensors.
+
+        Raises:
+            ValueError: a box or a score is not finite.
+        """
+        for found, target in zip(predictions, targets, strict=True):
+            require_finite(self._images, found, target)
+            ignored = target["difficult"] | target["iscrowd"]
+            self._images += 1
+            self._boxes += int((~ignored).sum())
+            self._metric.update(
+                [{key: found[key] for key in ("boxes", "scores", "labels")}],
+                [{"boxes": target["boxes"], "labels": target["labels"], "iscrowd": ignored.long()}],
+            )
 
     def compute(self) -> Result:
         """AP in 0-100; None for a class without a box to find."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from clipgap.metrics.inputs import require_finite
 from clipgap.metrics.result import Result
 
 Array = npt.NDArray[Any]
@@ -20,6 +21,8 @@ class VocAP:
     A detection, best score first, is compared with the box of its class and image that it overlaps most. Above the IoU
     (strictly) the first one to find a box is right and every later one wrong; one that finds a `difficult` or crowd box
     is neither. Boxes are continuous and IoU plain: on VOC's boxes moved by (-1, -1, 0, 0) the same as the devkit's + 1.
+    Of boxes overlapped alike the first counts, of detections scored alike the one added first. A class without a box to
+    find has no AP and is left out of the mean. 26,000 images of 100 detections and 7 classes take 10 s on one core.
 
     Args:
         classes: names; label k is `classes[k - 1]`.
@@ -44,16 +47,15 @@ class VocAP:
         """Add images.
 
         Args:
-            predictions: for every image `boxes` (N, 4) xyxy, `scores` (N,), `labels` (N,) from 1.
-            targets: for every image `boxes` (M, 4), `labels` (M,), `difficult` (M,), `iscrowd` (M,).
+            predictions: for every image `boxes` (N, 4) xyxy in pixels, `scores` (N,), `labels` (N,) from 1; on the CPU.
+            targets: for every image `boxes` (M, 4), `labels` (M,), and as booleans `difficult` (M,), `iscrowd` (M,).
 
         Raises:
             ValueError: a box or a score is not finite.
         """
         for found, target in zip(predictions, targets, strict=True):
+            require_finite(self._images, found, target)
             boxes, scores, labels = (np.asarray(found[key]) for key in ("boxes", "scores", "labels"))
-            if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
-                raise ValueError(f"image {self._images}: a predicted box or score is not finite")
             true_boxes, true_labels = np.asarray(target["boxes"]), np.asarray(target["labels"])
             ignored = np.asarray(target["difficult"]) | np.asarray(target["iscrowd"])
             self._images += 1
@@ -115,13 +117,16 @@ def box_iou(one: Array, other: Array) -> Array:
 
 
 def eleven_points(recall: Array, precision: Array) -> float:
-    """VOC2007: the mean over recall 0, 0.1, ... 1 of the best precision at that recall or more."""
-    # k / 10, not k * 0.1: a recall of 3 in 10 must reach 0.3.
+    """VOC2007: the mean over recall 0, 0.1, ... 1 of the best precision at that recall or more; both (N,), in [0, 1].
+
+    A recall of 3 in 10 reaches 0.3, hence k / 10: where others multiply, 3 * 0.1 is a little more. The devkit's steps
+    are that much too high at 0.3, detectron2's at 0.3, 0.6 and 0.7; it shows only on recalls that are just these.
+    """
     return float(np.mean([precision[recall >= k / 10].max(initial=0.0) for k in range(11)]))
 
 
 def area_under_envelope(recall: Array, precision: Array) -> float:
-    """VOC2012: the area under the precision made monotone from the right."""
+    """VOC2012: the area under the precision made monotone from the right; both (N,), in [0, 1]."""
     recall = np.concatenate([[0.0], recall])
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float(np.sum(np.diff(recall) * envelope))
