@@ -89,9 +89,7 @@ class ScoreTable:
         first = self.domains[0].result
         at = "" if self.metric == "coco" else f", IoU {self.iou:g}"
         lines = [self.detector, *self.notes]
-        table = Table(
-            title=f"{self.metric}{at}", title_justify="left", box=SIMPLE, pad_edge=False, collapse_padding=True
-        )
+        table = Table(title=f"{self.metric}{at}", title_justify="left", box=SIMPLE, pad_edge=False, padding=0)
         table.caption, table.caption_justify = "\n".join(lines), "left"
         table.add_column("domain", no_wrap=True)
         for name in (*first.figures, *first.per_class, "images", "boxes"):

@@ -117,7 +117,7 @@ def test_detections_in_an_image_without_boxes_punish() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_is_not_finite_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="image 0: a predicted box or score is not finite"):
+    with pytest.raises(ValueError, match="image 0: score 0 is not finite"):
         ap([(found((BOX, value, 1)), truth((BOX, 1)))])
     with pytest.raises(ValueError, match="not finite"):
         ap([(found(((value, 0, 1, 1), 0.5, 1)), truth((BOX, 1)))])
