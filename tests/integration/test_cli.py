@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ def test_the_whole_job(trained: Path, run: Run, tmp_path: Path) -> None:
     targets = [table["domains"][name]["ap50"] for name in ("fog", "night")]
     assert table["mean_targets"] == pytest.approx(sum(targets) / 2)
     with (tmp_path / "table.csv").open() as file:
-        assert [row[0] for row in csv.reader(file)] == ["domain", "day", "fog", "night", "mean over targets"]
+        assert [row[0] for row in csv.reader(file)] == ["domain", "day", "fog", "night", "mean of targets"]
 
     code, out, _ = run("evaluate", trained / "run", "--config", trained / "config.yaml")
     assert code == 0
@@ -188,3 +190,14 @@ def test_debug_shows_where(run: Run) -> None:
     code, _, err = run("train", "--config", "nowhere.yaml", "--debug")
     assert code == 2
     assert "Traceback" in err
+
+
+def test_two_processes_share_a_run_and_one_reports_it(trained: Path, tmp_path: Path) -> None:
+    settings = ("--set", "run.devices=2", "--set", f"run.out={tmp_path / 'run'}", "--set", "train.steps=2")
+    command = [sys.executable, "-m", "clipgap.cli.main", "train", "--config", str(trained / "config.yaml"), *settings]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["best_step"] == 2
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr

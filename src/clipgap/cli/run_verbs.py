@@ -47,6 +47,8 @@ def train(
     from clipgap.engine.train import train as run
 
     result = run(resolve(config, settings, device, seed), resume=resume)
+    if not result.main:
+        return
     if as_json:
         typer.echo(json.dumps({"run": str(result.path), "best": result.best, "best_step": result.best_step}))
     else:

@@ -28,7 +28,9 @@ TowerPart = Literal["stem", "layer1", "layer2", "layer3", "layer4", "attnpool"]
 class Section(BaseModel):
     """A group of settings. Unknown keys are errors: a misspelt setting must not pass silently."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class DomainConfig(Section):
@@ -38,8 +40,11 @@ class DomainConfig(Section):
     """
 
     name: str = Field(min_length=1)
+    """The domain's name in tables."""
     format: Literal["voc", "coco", "yolo"]
+    """How boxes are stored."""
     root: str = "."
+    """Its folder, relative to the data file's `root`."""
     train: str | None = None
     """Split that step one and step two learn from (source only)."""
     val: str | None = None
@@ -64,9 +69,13 @@ class PromptsConfig(Section):
     """The words: a built-in set by name, or the prompts themselves."""
 
     set: Literal["weather", "art"] | None = None
+    """A built-in set (METHOD, section 3), in place of `source` and `targets`."""
     source: str | None = None
+    """The source prompt."""
     targets: list[str] = []
+    """The target prompts: each gets an offset of its own."""
     class_template: str = "a photo of a {}"
+    """What CLIP reads for a class; {} is its name."""
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> PromptsConfig:
@@ -85,8 +94,10 @@ class DataConfig(Section):
     root: str = "."
     """Folder to which every domain's `root` is relative."""
     classes: list[str] = Field(min_length=1)
+    """Class names, in the order of the labels."""
     source: DomainConfig
     targets: list[DomainConfig] = []
+    """The target domains: only scored, never trained on."""
     prompts: PromptsConfig = PromptsConfig()
     keep_empty: bool = True
     """Images without boxes stay: negatives in training, images on which nothing should be found in scoring."""
@@ -125,25 +136,33 @@ class ClipConfig(Section):
     quick_gelu: bool | None = None
     """The text tower's activation; null: from the tag or from the file's layout."""
     random_seed: int = 0
+    """Seed of `pretrained: random`; the same for fit and train."""
 
 
 class ImageConfig(Section):
     """How images are resized, in training and in prediction alike."""
 
     short_side: Count = 600
+    """Pixels of the short side."""
     long_side: Count = 1333
+    """Most pixels of the long side; where it would be longer, it decides."""
 
 
 class FitConfig(Section):
     """Step one: fit the semantic augmentations (METHOD, section 3)."""
 
     steps: Count = 1000
+    """Steps; each moves every offset once."""
     lr: Positive = 0.01
+    """Adam's learning rate."""
     images_per_step: Count = 4
+    """Source images of one step."""
     crops_per_image: Count = 15
+    """Random crops of each of them."""
     crop_side: Count = 400
     """Side of the random crops before they are resized to CLIP's input; never more than the image's short side."""
     flip: Fraction = 0.5
+    """Chance that an image is mirrored."""
 
 
 class AugmentConfig(Section):
@@ -161,72 +180,110 @@ class DetectorConfig(Section):
     """The detector's constants (METHOD, section 4), under torchvision's names wherever it has one."""
 
     classifier: Literal["text", "linear"] = "text"
+    """`text`: cosine to the classes' text embeddings; `linear`: a learned layer."""
     pooling: Literal["attention", "mean"] = "attention"
     """`mean`: spatial mean of layer4 and a learned linear projection into CLIP's space."""
     temperature: Positive = 100.0
     """Factor on the cosine between a region and a class's text embedding."""
     background_logit: float = 0.0
+    """The background's logit, for every region."""
     frozen: list[TowerPart] = ["stem", "layer1", "layer2"]
+    """Parts of the image tower that are not trained."""
     anchor_sizes: list[Positive] = Field([32, 64, 128, 256, 512], min_length=1)
+    """Square roots of the anchors' areas, in pixels."""
     anchor_ratios: list[Positive] = Field([0.5, 1.0, 2.0], min_length=1)
     """Height over width."""
     rpn_pre_nms_top_n_train: Count = 12000
+    """Proposals before NMS in training, by logit."""
     rpn_pre_nms_top_n_test: Count = 6000
+    """The same in detection."""
     rpn_post_nms_top_n_train: Count = 2000
+    """Proposals after NMS in training."""
     rpn_post_nms_top_n_test: Count = 1000
+    """The same in detection."""
     rpn_nms_thresh: Fraction = 0.7
+    """IoU above which the worse of two proposals goes."""
     rpn_fg_iou_thresh: Fraction = 0.7
+    """IoU from which an anchor is positive."""
     rpn_bg_iou_thresh: Fraction = 0.3
+    """IoU below which an anchor is negative."""
     rpn_batch_size_per_image: Count = 256
+    """Anchors sampled for the RPN's losses."""
     rpn_positive_fraction: Fraction = 0.5
+    """Most of them that may be positive."""
     rpn_reg_weights: BoxWeights = (1.0, 1.0, 1.0, 1.0)
+    """Factors on an anchor's deltas (x, y, width, height)."""
     rpn_init_std: Positive = 0.01
+    """Standard deviation of the RPN's initial weights."""
     box_fg_iou_thresh: Fraction = 0.5
+    """IoU from which a proposal is foreground."""
     box_bg_iou_thresh: Fraction = 0.5
+    """IoU below which a proposal is background."""
     box_batch_size_per_image: Count = 512
+    """Regions sampled for the RoI heads' losses."""
     box_positive_fraction: Fraction = 0.25
+    """Most of them that may be foreground."""
     box_reg_weights: BoxWeights = (10.0, 10.0, 5.0, 5.0)
+    """Factors on a region's deltas (x, y, width, height)."""
     box_init_std: Positive = 0.001
+    """Standard deviation of the box regression's initial weights."""
     box_growth_limit: Positive = 1000 / 16
     """Most by which a predicted box may be wider or higher than its anchor or proposal."""
     roi_sampling_ratio: NotNegative = 0
     """Points that RoIAlign takes along each side of a cell; 0: as many as the region's size asks for."""
     box_score_thresh: Fraction = 0.05
+    """Score that a detection must exceed."""
     box_nms_thresh: Fraction = 0.5
+    """IoU above which the worse of two detections of a class goes."""
     box_detections_per_img: Count = 100
+    """Most detections of an image."""
 
 
 class TrainConfig(Section):
     """Step two: train the detector (METHOD, section 4)."""
 
     steps: Count = 100_000
+    """SGD steps."""
     batch_size: Count = 4
     """Images of one batch of one process."""
     lr: Positive = 1e-3
+    """Learning rate before the first of `lr_steps`."""
     lr_steps: list[Count] = [40_000]
+    """Steps at which the rate is multiplied by `lr_gamma`."""
     lr_gamma: Positive = 0.1
+    """See `lr_steps`."""
     momentum: Fraction = 0.9
+    """SGD's momentum."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    """On every trained parameter, BatchNorm and biases too."""
     flip: Fraction = 0.5
+    """Chance that an image is mirrored."""
     log_every: Count = 20
+    """Steps between two lines of metrics.jsonl."""
     checkpoint_every: Count = 1000
+    """Steps between two checkpoints for `--resume`."""
     validate_every: Count = 5000
+    """Steps between two scorings on the source's validation split; the last step always is."""
 
 
 class EvaluateConfig(Section):
     """How detections are scored (METHOD, section 5)."""
 
     metric: Metric = "voc2007"
+    """`voc2007` (11 points), `voc2012` (area) or `coco`."""
     iou: Fraction = 0.5
     """IoU above which a detection can match a box (VOC metrics only)."""
     batch_size: Count = 1
+    """Images that are detected in at once."""
 
 
 class RunSection(Section):
     """Where the run goes and what it runs on."""
 
     out: str = "runs/latest"
+    """The run folder; nothing in it is ever written over."""
     seed: NotNegative = 0
+    """Everything random follows from it."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
     devices: Count = 1
@@ -234,6 +291,7 @@ class RunSection(Section):
     workers: NotNegative = 2
     """Processes that read and resize images, for each process that computes; 0: none."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    """Of step two; step one is always float32."""
 
 
 class RunConfig(Section):

@@ -104,6 +104,8 @@ class Trained:
     best: float | None
     """The kept weights' score on the source's validation split; None where there is none."""
     best_step: int | None
+    main: bool
+    """Whether this is the process that wrote it; the others know neither `best` nor `best_step`."""
 
 
 def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trained:
@@ -116,8 +118,8 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     fabric.launch()
     show = show and fabric.is_global_zero
     folder = RunFolder(config.run.out)
-    if not resume and fabric.is_global_zero:
-        folder.require_new()
+    if not resume:
+        folder.require_new()  # every process looks, so that none is left waiting for one that has refused
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
     clip = load_clip(config.clip)
@@ -136,6 +138,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
         detector = Detector.from_clip(clip, spec, config.data.prompts.class_template)
     del clip
     checkpoint = folder.resume(config) if resume else None
+    fabric.barrier()
     if not resume and fabric.is_global_zero:
         folder.begin(config, record)
     trainer = Trainer(detector, config.train, augment, fabric)
@@ -144,7 +147,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     selection = _Selection(folder, domains.source, config, checkpoint, show) if fabric.is_global_zero else None
     _run(trainer, dataset, config, folder, selection, checkpoint["step"] if checkpoint else 0, show)
     best, best_step = (selection.best, selection.best_step) if selection else (None, None)
-    return Trained(folder.path, best, best_step)
+    return Trained(folder.path, best, best_step, fabric.is_global_zero)
 
 
 def make_augmentation(config: AugmentConfig, clip: Clip, seed: int) -> tuple[OffsetFeatures | None, str]:

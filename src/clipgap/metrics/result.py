@@ -18,16 +18,6 @@ class Result:
     """Boxes that should be found: not difficult ones, not crowds."""
 
     @property
-    def names(self) -> list[str]:
-        """The figures', then the classes'."""
-        return [*self.figures, *self.per_class]
-
-    @property
-    def values(self) -> list[float | None]:
-        """What goes with `names`."""
-        return [*self.figures.values(), *self.per_class.values()]
-
-    @property
     def headline(self) -> float | None:
         """The figure that stands for all."""
         return next(iter(self.figures.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,9 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
 
+from clipgap.files import write_text
 from clipgap.metrics.result import Result
 
+MEAN = "mean of targets"
 Role = Literal["source", "target"]
 
 
@@ -43,15 +47,10 @@ class ScoreTable:
 
     @property
     def mean_targets(self) -> float | None:
-        """The headline figure, mean over targets; targets without boxes are left out."""
+        """The headline figure, mean of targets; targets without boxes are left out."""
         found = [domain.result.headline for domain in self.domains if domain.role == "target"]
         known = [value for value in found if value is not None]
         return float(np.mean(known)) if known else None
-
-    @property
-    def headline_name(self) -> str:
-        """Name of the figure in the mean: `ap50`, or `ap` for COCO."""
-        return next(iter(self.domains[0].result.figures))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `iou` only where the metric has one."""
@@ -74,15 +73,16 @@ class ScoreTable:
         }
 
     def write_csv(self, path: str | Path) -> None:
-        """A row a domain, and one for the mean over targets; an empty field where there is nothing to find."""
+        """A row a domain, and one for the mean of the targets; an empty field where there is nothing to find."""
         first = self.domains[0].result
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["domain", "role", *first.figures, *first.per_class, "images", "boxes"])
-            for domain in self.domains:
-                figures = [*domain.result.figures.values(), *domain.result.per_class.values()]
-                writer.writerow([domain.name, domain.role, *figures, domain.result.images, domain.result.boxes])
-            writer.writerow(["mean over targets", "target", self.mean_targets])
+        rows: list[list[Any]] = [["domain", "role", *first.figures, *first.per_class, "images", "boxes"]]
+        for domain in self.domains:
+            figures = [*domain.result.figures.values(), *domain.result.per_class.values()]
+            rows.append([domain.name, domain.role, *figures, domain.result.images, domain.result.boxes])
+        rows.append([MEAN, "", self.mean_targets, *[""] * (len(rows[0]) - 3)])
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_text(Path(path), text.getvalue())
 
     def render(self) -> Table:
         """The table for a terminal: a row a domain, a column a class."""
@@ -90,16 +90,16 @@ class ScoreTable:
         at = "" if self.metric == "coco" else f", IoU {self.iou:g}"
         lines = [self.detector, *self.notes]
         table = Table(title=f"{self.metric}{at}", title_justify="left", box=SIMPLE, pad_edge=False, padding=0)
-        table.caption, table.caption_justify = "\n".join(lines), "left"
+        table.caption, table.caption_justify = Text("\n".join(lines)), "left"
         table.add_column("domain", no_wrap=True)
         for name in (*first.figures, *first.per_class, "images", "boxes"):
-            table.add_column(name, justify="right", overflow="fold")
+            table.add_column(Text(name), justify="right", overflow="fold")
         for i, domain in enumerate(self.domains):
             last_of_role = i + 1 == len(self.domains) or self.domains[i + 1].role != domain.role
             figures = [*domain.result.figures.values(), *domain.result.per_class.values()]
             counts = str(domain.result.images), str(domain.result.boxes)
-            table.add_row(domain.name, *map(_shown, figures), *counts, end_section=last_of_role)
-        table.add_row("mean of targets", _shown(self.mean_targets), style="bold")
+            table.add_row(Text(domain.name), *map(_shown, figures), *counts, end_section=last_of_role)
+        table.add_row(MEAN, _shown(self.mean_targets), style="bold")
         return table
 
 

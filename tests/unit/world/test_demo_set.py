@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageChops, ImageDraw
 
 from clipgap.data import read_image, read_voc
 from clipgap.errors import DataError
 from clipgap.world import CLASSES, write_demo_set
+from clipgap.world.demo_set import HEIGHT, PAINT, SEEN, WIDTH, draw_scene
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -51,3 +53,26 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(DataError, match="is there already"):
         write_demo_set(tmp_path, 0, images=1)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_drawn_object_reaches_all_four_sides_of_its_box(name: str) -> None:
+    box = (20, 30, 109, 89)
+    picture = Image.new("RGB", (WIDTH, HEIGHT), (255, 0, 255))
+    PAINT[name](ImageDraw.Draw(picture), box, (10, 200, 10))
+    painted = ImageChops.difference(picture, Image.new("RGB", picture.size, (255, 0, 255))).getbbox()
+    assert painted is not None
+    assert painted == (box[0], box[1], box[2] + 1, box[3] + 1)
+
+
+def test_what_can_hardly_be_seen_has_no_box() -> None:
+    seen = 0
+    for seed in range(60):
+        _, things = draw_scene(np.random.default_rng(seed))
+        owner = np.full((HEIGHT, WIDTH), -1)
+        for i, (_, (x1, y1, x2, y2)) in enumerate(things):
+            owner[y1 : y2 + 1, x1 : x2 + 1] = i
+        for i, (_, (x1, y1, x2, y2)) in enumerate(things):
+            assert (owner == i).sum() >= SEEN * (x2 - x1 + 1) * (y2 - y1 + 1)
+        seen += len(things)
+    assert seen > 150
