@@ -98,13 +98,14 @@ class Fitter:
 
 
 def fit(
-    config: RunConfig, out: Path | None = None, *, resume: bool = False, show: bool = True
+    config: RunConfig, out: str | Path | None = None, *, resume: bool = False, show: bool = True
 ) -> SemanticAugmentations:
     """Fit the offsets that a run config describes; write them to `out` where one is given.
 
     Raises:
         ClipgapError: prompts, data, CLIP or settings that cannot be used; a loss that is not finite.
     """
+    out = Path(out) if out else None
     if out:
         require_new(out, "--out")
     device = pick_device(config.run)

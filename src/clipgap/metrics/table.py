@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 from rich.box import SIMPLE
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -84,23 +86,58 @@ class ScoreTable:
         csv.writer(text, lineterminator="\n").writerows(rows)
         write_text(Path(path), text.getvalue())
 
-    def render(self) -> Table:
-        """The table for a terminal: a row a domain, a column a class."""
-        first = self.domains[0].result
-        at = "" if self.metric == "coco" else f", IoU {self.iou:g}"
-        lines = [self.detector, *self.notes]
-        table = Table(title=f"{self.metric}{at}", title_justify="left", box=SIMPLE, pad_edge=False, padding=0)
-        table.caption, table.caption_justify = Text("\n".join(lines)), "left"
-        table.add_column("domain", no_wrap=True)
-        for name in (*first.figures, *first.per_class, "images", "boxes"):
-            table.add_column(Text(name), justify="right", overflow="fold")
-        for i, domain in enumerate(self.domains):
-            last_of_role = i + 1 == len(self.domains) or self.domains[i + 1].role != domain.role
-            figures = [*domain.result.figures.values(), *domain.result.per_class.values()]
-            counts = str(domain.result.images), str(domain.result.boxes)
-            table.add_row(Text(domain.name), *map(_shown, figures), *counts, end_section=last_of_role)
-        table.add_row(MEAN, _shown(self.mean_targets), style="bold")
-        return table
+    def render(self) -> RenderableType:
+        """For a terminal: a row a domain, a column a class; what is too wide goes on in a further block below."""
+        return _Blocks(self)
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    table: ScoreTable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self.table
+        yield Text(table.metric if table.metric == "coco" else f"{table.metric}, IoU {table.iou:g}", style="italic")
+        names, *columns = self._columns()
+        # SIMPLE has one blank between columns and one at either edge; names longer than a third of the width are folded.
+        left = options.max_width - min(_width(names), options.max_width // 3) - 2
+        block: list[list[str]] = []
+        for column in columns:
+            if block and sum(_width(other) + 1 for other in [*block, column]) > left:
+                yield self._block([names, *block])
+                block = []
+            block.append(column)
+        yield self._block([names, *block])
+        yield Text("\n".join([table.detector, *table.notes]))
+
+    def _columns(self) -> list[list[str]]:
+        """Every column from its head to the mean of the targets."""
+        results = [domain.result for domain in self.table.domains]
+        first = results[0]
+        columns = [["domain", *(domain.name for domain in self.table.domains), MEAN]]
+        for i, name in enumerate(first.figures):
+            mean = "" if i else _shown(self.table.mean_targets)
+            columns.append([name, *(_shown(result.figures[name]) for result in results), mean])
+        columns += [[name, *(_shown(result.per_class[name]) for result in results), ""] for name in first.per_class]
+        columns.append(["images", *(str(result.images) for result in results), ""])
+        columns.append(["boxes", *(str(result.boxes) for result in results), ""])
+        return columns
+
+    def _block(self, columns: list[list[str]]) -> Table:
+        roles = [domain.role for domain in self.table.domains]
+        block = Table(box=SIMPLE, pad_edge=False, padding=0)
+        for i, column in enumerate(columns):
+            block.add_column(Text(column[0]), justify="right" if i else "left", no_wrap=i > 0, overflow="fold")
+        for i, (role, *cells) in enumerate(zip(roles, *(column[1:-1] for column in columns), strict=True)):
+            last_of_role = i + 1 == len(roles) or roles[i + 1] != role
+            block.add_row(*map(Text, cells), end_section=last_of_role)
+        if any(column[-1] for column in columns[1:]):
+            block.add_row(*(column[-1] for column in columns), style="bold")
+        return block
+
+
+def _width(column: list[str]) -> int:
+    return max(map(cell_len, column))
 
 
 def _shown(value: float | None) -> str:
