@@ -99,7 +99,7 @@ class _Blocks:
         table = self.table
         yield Text(table.metric if table.metric == "coco" else f"{table.metric}, IoU {table.iou:g}", style="italic")
         names, *columns = self._columns()
-        # SIMPLE has one blank between columns and one at either edge; names longer than a third of the width are folded.
+        # SIMPLE has one blank between columns and one at either edge; names over a third of the width are folded.
         left = options.max_width - min(_width(names), options.max_width // 3) - 2
         block: list[list[str]] = []
         for column in columns:
