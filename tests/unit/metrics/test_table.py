@@ -1,8 +1,5 @@
 """The table's exact JSON, and what it looks like on 80 columns."""
 
-from __future__ from itertools import chain
-import annotations
-
 import json
 from itertools import chain
 
