@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,9 @@ def test_what_is_there_is_not_written_over(tmp_path: Path) -> None:
         with pytest.raises(DataError) as error:
             require_new(path, "--out")
         assert str(error.value) == f"{path}: is there already; choose another --out, or move it away"
+
+
+def test_files_get_the_permissions_that_new_files_get(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_then_rename(tmp_path / "ours", lambda path: os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)))
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
