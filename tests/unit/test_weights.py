@@ -235,7 +235,6 @@ POINTERS = b"A" * 8
         np.array([1j]),
         np.array([1], np.longdouble),
     ],
-    ids=str,
 )
 def test_arrays_of_anything_but_numbers_are_refused(tmp_path: Path, name: str, write: Write, value: object) -> None:
     write({"w": value}, tmp_path / name)

@@ -15,6 +15,9 @@ from clipgap.files import require_new
 from clipgap.metrics import ScoreTable
 from clipgap.world import write_demo_set
 
+SHOWN = 12
+"""Pictures of a domain that are drawn; of day, the first are the validation split."""
+
 
 def run_demo(out: Path, overrides: tuple[str, ...] = ()) -> ScoreTable:
     """Draw a set, fit the augmentations, train, score every domain and draw detections, all below `out`.
@@ -33,8 +36,11 @@ def run_demo(out: Path, overrides: tuple[str, ...] = ()) -> ScoreTable:
     train(config)
     log.print("4/5 score every domain", style="bold")
     table = evaluate_run(run, config)
-    log.print("5/5 detect in fog", style="bold")
-    predict(Detector.load(run, pick_device(config.run)), [data / "fog" / "JPEGImages"], out / "predictions")
+    log.print("5/5 detect, in pictures that were not trained on", style="bold")
+    detector = Detector.load(run, pick_device(config.run))
+    shown = [data / "day" / "JPEGImages" / f"day_{i:03d}.jpg" for i in range(SHOWN)]
+    shown += [data / "fog" / "JPEGImages" / f"fog_{i:03d}.jpg" for i in range(SHOWN)]
+    predict(detector, shown, out / "predictions")
     return table
 
 
