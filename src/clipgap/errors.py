@@ -8,6 +8,12 @@ class ClipgapError(Exception):
 
     exit_code = 2
 
+    def __init__(self, message: str = "") -> None:
+        # torch raises a data worker's error anew with the worker's traceback for a message: keep the line itself.
+        if "Original Traceback" in message:
+            message = message.rpartition(f"{type(self).__module__}.{type(self).__name__}: ")[2].strip()
+        super().__init__(message)
+
 
 class ConfigError(ClipgapError):
     """A run config or data file is wrong: a line for every key."""

@@ -54,9 +54,11 @@ def _run(arguments: list[str], debug: bool) -> int:
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; --resume goes on from the last checkpoint", 130, debug)
+        return _fail("interrupted; `fit` and `train` go on with --resume", 130, debug)
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 2, debug)
     except Exception as error:  # noqa: BLE001 (the last line of defence)
         if hasattr(error, "format_message"):  # the command line itself; typer's own click has no public name for it
             context = getattr(error, "ctx", None)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from clipgap.augment import SemanticAugmentations
 from clipgap.metrics import ScoreTable
@@ -31,7 +32,7 @@ def fit_table(augmentations: SemanticAugmentations, file: Path) -> None:
     for name in ("before", "after", "pooled (step two)"):
         table.add_column(name, justify="right")
     for prompt, row in zip(augmentations.prompts.targets, record["cosines"], strict=True):
-        table.add_row(prompt, *(f"{row[name]:.3f}" for name in ("before", "after", "pooled")))
+        table.add_row(Text(prompt), *(f"{row[name]:.3f}" for name in ("before", "after", "pooled")))
     stdout.print(table)
     losses = f"direction loss {record['direction_loss']:.4f}, l1 loss {record['l1_loss']:.4f}"
     say(f"{record['clip']}; last step: {losses}")

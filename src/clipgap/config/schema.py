@@ -121,7 +121,7 @@ class DataConfig(Section):
 
     def folder(self, domain: DomainConfig) -> Path:
         """Where a domain's files are."""
-        return Path(expand_variables(self.root)) / expand_variables(domain.root)
+        return Path(self.root) / expand_variables(domain.root)
 
 
 class ClipConfig(Section):

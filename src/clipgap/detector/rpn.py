@@ -15,12 +15,21 @@ from clipgap.config import DetectorConfig
 from clipgap.detector.anchors import Anchors
 
 
+class FloatHead(RPNHead):  # type: ignore[misc]
+    """torchvision's head with float32 results: in half precision boxes move in steps of pixels and logits tie."""
+
+    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Features -> objectness logits and box deltas."""
+        logits, deltas = super().forward(x)
+        return [one.float() for one in logits], [one.float() for one in deltas]
+
+
 class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
     """Proposals ranked by logit (a sigmoid ties at 1.0 above about 17); L1 loss; only empty boxes dropped."""
 
     def __init__(self, channels: int, config: DetectorConfig) -> None:
         anchors = Anchors(config.anchor_sizes, config.anchor_ratios)
-        head = RPNHead(channels, *anchors.num_anchors_per_location())
+        head = FloatHead(channels, *anchors.num_anchors_per_location())
         for parameter in head.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=config.rpn_init_std)

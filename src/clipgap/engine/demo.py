@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from clipgap.config import RunConfig, load_config
@@ -46,5 +47,5 @@ def run_demo(out: Path, overrides: tuple[str, ...] = ()) -> ScoreTable:
 
 def demo_config(data: Path, offsets: Path, run: Path, overrides: tuple[str, ...] = ()) -> RunConfig:
     """The demo preset with its own folders put in."""
-    places = (f"data.root={data}", f"augment.file={offsets}", f"run.out={run}")
-    return load_config("demo", [*places, *overrides])
+    places = {"data.root": data, "augment.file": offsets, "run.out": run}
+    return load_config("demo", [*(f"{key}={json.dumps(str(path))}" for key, path in places.items()), *overrides])

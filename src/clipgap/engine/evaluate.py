@@ -61,14 +61,17 @@ def evaluate(
             f"the detector's classes are {', '.join(detector.classes)}; the data file's are "
             f"{', '.join(domains.classes)}: they must be the same, in the same order"
         )
+    splits = [(domain, domain.scored) for domain in domains.all]  # all read before the first is scored
     scores = []
-    for domain in domains.all:
-        if domain.scored is None:
+    for domain, scored in splits:
+        if scored is None:
             raise DataError(f"domain {domain.name}: no split to score; give `test` (or `val`) in the data file")
+    for domain, scored in splits:
+        assert scored is not None
         if show:
-            tell_warnings(domain.name, domain.scored)
+            tell_warnings(domain.name, scored)
         role: Role = "source" if domain is domains.source else "target"
-        result = score_split(detector, domain.scored, config, domain.name, workers=workers, show=show)
+        result = score_split(detector, scored, config, domain.name, workers=workers, show=show)
         scores.append(DomainScore(domain.name, role, result))
     return ScoreTable(config.metric, config.iou, scores, detector.spec.description, notes or [])
 

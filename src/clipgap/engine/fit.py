@@ -115,6 +115,8 @@ def fit(
     dataset = training_set(load_domains(config.data).source)
     fitter = Fitter(clip, prompts, config.batch_norm, config.fit.lr, device)
     state = _HalfDone(out, config, weights_hash)
+    if not resume:
+        state.require_new()
     first = state.restore(fitter) if resume else 0
     with progress_bar("fit", config.fit.steps, first, show) as report:
         losses = _run(fitter, dataset, config, first, state, report)
@@ -168,7 +170,7 @@ def _run(
         if broken:
             raise TrainingError(f"fit, step {step + 1}: the {broken[0]} loss is not finite; lower fit.lr")
         report(**figures)
-        if (step + 1) % SAVE_EVERY == 0:
+        if (step + 1) % SAVE_EVERY == 0 and step + 1 < config.fit.steps:
             state.save(fitter, step + 1)
     return figures
 
@@ -181,6 +183,10 @@ class _HalfDone:
         relevant = config.model_dump(mode="json", include={"data", "image", "fit", "batch_norm", "run"})
         relevant["run"] = relevant["run"]["seed"]
         self.settings: dict[str, Any] = relevant | {"weights": weights_hash}
+
+    def require_new(self) -> None:
+        if self.path and self.path.exists():
+            raise DataError(f"{self.path}: a fit was begun; --resume goes on with it, or remove the file")
 
     def save(self, fitter: Fitter, step: int) -> None:
         if self.path:
@@ -195,7 +201,10 @@ class _HalfDone:
     def restore(self, fitter: Fitter) -> int:
         if not self.path or not self.path.is_file():
             raise DataError(f"--resume: nothing to resume ({self.path} is not there); leave --resume out")
-        content = torch.load(self.path, map_location=fitter.directions.device, weights_only=True)
+        try:
+            content = torch.load(self.path, map_location=fitter.directions.device, weights_only=True)
+        except Exception as error:  # noqa: BLE001 (a damaged file makes the reader stumble in every way)
+            raise DataError(f"{self.path}: damaged ({type(error).__name__}); remove it and begin again") from None
         if content["settings"] != repr(self.settings):
             raise DataError(f"--resume: {self.path} was begun with other settings; use those, or move it away")
         for offset, saved in zip(fitter.offsets, content["offsets"], strict=True):

@@ -108,10 +108,13 @@ def _draw(picture: Any, found: Any, path: Path) -> None:
 
 def _short_names(files: list[Path]) -> list[str]:
     """A .jpg name for every file, numbered where two would be the same."""
-    taken: dict[str, int] = {}
+    taken: set[str] = set()  # folded: some file systems do not tell A from a
     names = []
     for file in files:
-        taken[file.stem] = taken.get(file.stem, 0) + 1
-        number = taken[file.stem]
-        names.append(f"{file.stem}.jpg" if number == 1 else f"{file.stem}_{number}.jpg")
+        name, number = f"{file.stem}.jpg", 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{file.stem}_{number}.jpg"
+        taken.add(name.casefold())
+        names.append(name)
     return names

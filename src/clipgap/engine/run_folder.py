@@ -49,25 +49,30 @@ class RunFolder:
         write_text(self.config_file, to_yaml(config))
         write_text(self.path / "environment.json", json.dumps(environment_record() | record, indent=1))
 
-    def resume(self, config: RunConfig) -> dict[str, Any]:
-        """The last checkpoint, after making sure that the settings are the run's own.
+    def resume(self, config: RunConfig) -> dict[str, Any] | None:
+        """The last checkpoint, after making sure that the settings are the run's own; None before the first one.
 
         Raises:
             ConfigError: settings differ; every one of them is named.
-            WeightsError: there is no checkpoint, or it is damaged.
+            WeightsError: there is no run, or its checkpoint is damaged.
         """
-        if not self.checkpoint.is_file():
-            raise WeightsError(f"{self.path}: no run to resume (checkpoint.pt is not there); leave --resume out")
+        if not self.config_file.is_file():
+            raise WeightsError(f"{self.path}: no run to resume (run.yaml is not there); leave --resume out")
         lines = [
             f"--resume: {key} is {now!r}, but the run was begun with {then!r}"
             for key, then, now in _differences(self.config(), config)
         ]
         if lines:
             raise ConfigError("\n".join(lines))
+        if not self.checkpoint.is_file():
+            self._forget_after(0)
+            return None
         try:
             checkpoint: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except Exception as error:  # noqa: BLE001 (a damaged file makes the reader stumble in every way)
             raise WeightsError(f"{self.checkpoint}: damaged ({type(error).__name__}); begin the run again") from None
+        if int(checkpoint["step"]) > config.train.steps:
+            raise ConfigError(f"--resume: the run has taken {checkpoint['step']} steps; train.steps must not be less")
         self._forget_after(int(checkpoint["step"]))
         return checkpoint
 

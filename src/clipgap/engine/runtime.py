@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -20,8 +21,16 @@ from clipgap.errors import ConfigError
 
 PACKAGES = ("clipgap", "torch", "torchvision", "open_clip_torch", "lightning-fabric", "supervision", "numpy", "pillow")
 T = TypeVar("T")
-log = Console(stderr=True)
+log = Console(stderr=True, markup=False)
 """Where everything goes that is not the result: stdout stays machine-readable."""
+
+
+class BoxKeepingPrecision(MixedPrecision):
+    """Autocast that leaves the inputs alone: Fabric's would round boxes to half precision, steps of 8 px at 1024."""
+
+    def convert_input(self, data: Any) -> Any:
+        """The batch as it is."""
+        return data
 
 
 def make_fabric(run: RunSection) -> Fabric:
@@ -41,7 +50,13 @@ def make_fabric(run: RunSection) -> Fabric:
     if gpus and run.devices > gpus:
         raise ConfigError(f"run.devices={run.devices}: there are {gpus} GPUs here")
     strategy = "ddp" if run.devices > 1 else "auto"
-    return Fabric(accelerator=accelerator, devices=run.devices, precision=run.precision, strategy=strategy)
+    if run.precision == "32-true":
+        return Fabric(accelerator=accelerator, devices=run.devices, strategy=strategy)
+    kind = "cuda" if gpus else "mps" if accelerator == "mps" else "cpu"
+    if run.precision == "16-mixed" and kind == "cpu":
+        raise ConfigError("run.precision=16-mixed: a CPU has none; set bf16-mixed or 32-true")
+    precision = BoxKeepingPrecision(run.precision, kind)
+    return Fabric(accelerator=accelerator, devices=run.devices, strategy=strategy, plugins=precision)
 
 
 def pick_device(run: RunSection) -> torch.device:
@@ -91,12 +106,12 @@ class Report(Protocol):
 def progress_bar(title: str, total: int, done: int = 0, show: bool = True) -> Iterator[Report]:
     """A bar on stderr with the latest figures; one line now and then where there is no terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
     )
     terminal = log.is_terminal
     with Progress(*columns, console=log, disable=not show or not terminal) as progress:

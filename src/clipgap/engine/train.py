@@ -270,7 +270,7 @@ class _Selection:
         )
         headline = result.headline or 0.0
         self.folder.log({"step": step, "validation": headline, "per_class": result.per_class})
-        if self.best is None or headline > self.best:
+        if self.best is None or headline >= self.best:  # of equals the one that was trained longer
             self.best, self.best_step = headline, step
             self.folder.save_detector(detector)
 

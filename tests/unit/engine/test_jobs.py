@@ -197,9 +197,56 @@ def test_a_loss_that_is_not_finite_stops_the_run(folder: Path) -> None:
         train(run_config(folder, "train.lr=1e30"), show=False)
 
 
-def test_mixed_precision_trains_and_keeps_float32_weights(folder: Path) -> None:
-    run = train(run_config(folder, "run.precision=bf16-mixed"), show=False)
-    assert all(t.dtype == torch.float32 for t in weights(run.path).values() if t.is_floating_point())
+def test_mixed_precision_leaves_boxes_and_logits_in_float32(made: Path) -> None:
+    config = run_config(made, "run.precision=bf16-mixed")
+    detector, seen = Detector.load(made / "run"), {}
+    select = detector.roi_heads.select_training_samples
+
+    def note(proposals: list[Tensor], targets: list[dict[str, Tensor]]) -> object:
+        seen.update(proposals=proposals[0].dtype, box=targets[0]["boxes"][0].tolist())
+        return select(proposals, targets)
+
+    detector.roi_heads.select_training_samples = note
+    trainer = Trainer(detector, config.train, None, training.make_fabric(config.run))
+    box = [301.3, 31.7, 321.9, 58.2]
+    target = {"boxes": torch.tensor([box]), "labels": torch.tensor([1])}
+    assert trainer.step(([torch.rand(3, 96, 400)], [target]), seed=0)["loss_rpn_box_reg"] > 0
+    assert seen["proposals"] == torch.float32
+    assert seen["box"] == pytest.approx(box, abs=1e-4)
+    with pytest.raises(ConfigError, match="16-mixed: a CPU has none"):
+        training.make_fabric(run_config(made, "run.precision=16-mixed").run)
+
+
+def test_a_broken_image_is_one_line_from_a_worker_too(folder: Path) -> None:
+    for image in (folder / "data/day/JPEGImages").iterdir():
+        image.write_bytes(image.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"day_\d+\.jpg: ") as error:
+        train(run_config(folder, "run.workers=1"), show=False)
+    assert "Traceback" not in str(error.value)
+
+
+def test_a_run_that_stopped_before_its_first_checkpoint_begins_again(
+    made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train(run_config(folder), show=False)
+    monkeypatch.setattr(Trainer, "step", step)
+    train(run_config(folder), resume=True, show=False)
+    assert same(weights(folder / "run"), weights(made / "run"))
+
+
+def test_a_run_cannot_be_resumed_to_fewer_steps(made: Path) -> None:
+    with pytest.raises(ConfigError, match="has taken 4 steps"):
+        train(run_config(made, "train.steps=2"), resume=True, show=False)
+
+
+def test_of_equal_weights_the_longest_trained_are_kept(made: Path) -> None:
+    lines = [json.loads(line) for line in (made / "run" / "metrics.jsonl").read_text().splitlines()]
+    scores = {line["step"]: line["validation"] for line in lines if "validation" in line}
+    checkpoint = torch.load(made / "run" / "checkpoint.pt", weights_only=True)
+    assert checkpoint["best_step"] == max(step for step, score in scores.items() if score == max(scores.values()))
 
 
 @pytest.mark.parametrize(("kind", "words"), [("none", "no augmentation"), ("random", "random offsets, 2 prompts")])
