@@ -238,6 +238,13 @@ class DetectorConfig(Section):
     box_detections_per_img: Count = 100
     """Most detections of an image."""
 
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> DetectorConfig:
+        for part in ("rpn", "box"):
+            if getattr(self, f"{part}_bg_iou_thresh") > getattr(self, f"{part}_fg_iou_thresh"):
+                raise ValueError(f"{part}_bg_iou_thresh must not be above {part}_fg_iou_thresh")
+        return self
+
 
 class TrainConfig(Section):
     """Step two: train the detector (METHOD, section 4)."""

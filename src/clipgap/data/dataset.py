@@ -20,6 +20,9 @@ from clipgap.errors import DataError
 SLACK = 0.5
 """Pixels by which a box may reach out of its image before it is worth a word: labels are rounded."""
 
+LEAST = 0.01
+"""Pixels that a side must measure: less can vanish in float32, or when the image is made smaller."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -131,7 +134,7 @@ class DetectionDataset(Dataset[Sample]):
         width, height = record.width, record.height
         x1, y1, x2, y2 = annotation.box
         box = (min(max(x1, 0), width), min(max(y1, 0), height), min(max(x2, 0), width), min(max(y2, 0), height))
-        inside = box[0] < box[2] and box[1] < box[3]
+        inside = min(box[2] - box[0], box[3] - box[1]) >= LEAST
         moved = max(abs(new - old) for new, old in zip(box, annotation.box, strict=True))
         if not inside or moved > SLACK:
             severity, message = _judge(annotation.box, inside)
@@ -163,7 +166,7 @@ def _judge(box: Box, inside: bool) -> tuple[Severity, str]:
     x1, y1, x2, y2 = box
     if x2 < x1 or y2 < y1:
         return "error", "it ends before it begins; swap its corners or remove it"
-    if x1 == x2 or y1 == y2:
+    if min(x2 - x1, y2 - y1) < LEAST:
         return "warning", "it has no area; left out"
     if not inside:
         return "error", "it is outside; correct or remove it"

@@ -478,3 +478,8 @@ def test_a_variable_that_is_not_set_does_not_matter_where_set_replaces_it(
     file = tmp_path / "run.yaml"
     file.write_text("data: {root: $NOT_SET, classes: [car], source: {name: day, format: voc}}")
     assert load_config(file, ["data.root=~/set"]).data.root == str(tmp_path / "set")
+
+
+def test_thresholds_that_contradict_each_other_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"detector: rpn_bg_iou_thresh must not be above rpn_fg_iou_thresh"):
+        load_config("demo", ["detector.rpn_fg_iou_thresh=0.2"])

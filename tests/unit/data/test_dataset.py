@@ -142,3 +142,11 @@ def test_iteration_ends(tmp_path: Path) -> None:
     dataset = DetectionDataset([record(draw(tmp_path / "a.png"))], ["car"])
     with pytest.raises(IndexError):
         dataset[1]
+
+
+def test_a_box_thinner_than_float32_can_tell_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    annotation = Annotation("car", (15.000001, 2.0, 15.000002, 9.0), False, False, "object 1")
+    record = ImageRecord("a", tmp_path / "a.png", 40, 20, (annotation,), tmp_path / "a.xml")
+    dataset = DetectionDataset([record], ["car"])
+    assert not dataset.records[0].annotations
+    assert [fault.severity for fault in dataset.faults] == ["warning"]
