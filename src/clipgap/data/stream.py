@@ -60,11 +60,9 @@ class SampleStream(Dataset[T], Generic[T]):
         order = _order(self.seed, epoch, len(self.dataset))
         return self.make(self.dataset[int(order[index])], generator_for(self.seed, 1, number))
 
-    def batches(self, workers: int, collate: Callable[[list[T]], object], pin_memory: bool = False) -> Iterator[object]:
+    def batches(self, workers: int, collate: Callable[[list[T]], object]) -> Iterator[object]:
         """One collated batch a step, read ahead by `workers` processes."""
-        return iter(
-            DataLoader(self, batch_size=self.batch_size, num_workers=workers, collate_fn=collate, pin_memory=pin_memory)
-        )
+        return iter(DataLoader(self, batch_size=self.batch_size, num_workers=workers, collate_fn=collate))
 
 
 @lru_cache(maxsize=2)
