@@ -7,12 +7,21 @@ from pathlib import Path
 import torch
 
 from clipgap.config import RunConfig, load_config
-from clipgap.world import write_demo_set
+from clipgap.world import write_domain
 from tests.clips import make_clip
 
+CLASSES = ["bus", "bike", "car", "motor", "person", "rider", "truck"]
+ROOTS = {"day": "daytime_clear", "fog": "daytime_foggy", "night": "night_sunny"}
+DATA = (
+    "data={root: %(data)s, classes: [bus, bike, car, motor, person, rider, truck], source: {name: day, format: voc, "
+    "root: daytime_clear/VOC2007, train: train, val: val}, targets: [{name: fog, format: voc, "
+    "root: daytime_foggy/VOC2007, test: train}, {name: night, format: voc, root: night_sunny/VOC2007, test: train}], "
+    "prompts: {source: an image taken during the day, "
+    "targets: [an image taken on a fog day, an image taken on a clear night]}}"
+)
 SMALL_RUN = (
+    DATA,
     "clip={name: tiny, file: %(clip)s, quick_gelu: true}",
-    "data.root=%(data)s",
     "augment.file=%(offsets)s",
     "run={out: %(out)s, workers: 0, device: cpu}",
     "image={short_side: 96, long_side: 160}",
@@ -28,7 +37,9 @@ SMALL_RUN = (
 
 def make_run(folder: Path, images: int = 4) -> Path:
     """A folder with a data set, a file of CLIP weights and `config.yaml`; results go beside them."""
-    write_demo_set(folder / "data", 0, images=images)
+    splits = {"day": {"train": images - 1, "val": 1}, "fog": {"train": images}, "night": {"train": images}}
+    for name, root in ROOTS.items():
+        write_domain(folder / "data" / root, (root,), 0, splits[name], 1, lambda pictures: None)
     torch.save(make_clip().model.state_dict(), folder / "clip.pt")
     (folder / "config.yaml").write_text(_yaml(run_config(folder)))
     return folder
@@ -38,7 +49,7 @@ def run_config(folder: Path, *overrides: str) -> RunConfig:
     """The run config of a folder that `make_run` made."""
     places = {"clip": "clip.pt", "data": "data", "offsets": "aug.safetensors", "out": "run"}
     paths = {name: folder / place for name, place in places.items()}
-    return load_config("demo", [*(line % paths for line in SMALL_RUN), *overrides])
+    return load_config("mini_world", [*(line % paths for line in SMALL_RUN), *overrides])
 
 
 def _yaml(config: RunConfig) -> str:

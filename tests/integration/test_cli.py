@@ -66,7 +66,14 @@ def test_the_whole_job(trained: Path, run: Run, tmp_path: Path) -> None:
     assert "CLIP tiny, weights: clip.pt" in out
     assert "mean of targets" in out
 
-    code, out, _ = run("predict", trained / "run", trained / "data/fog/JPEGImages", "--out", tmp_path / "out", "--json")
+    code, out, _ = run(
+        "predict",
+        trained / "run",
+        trained / "data/daytime_foggy/VOC2007/JPEGImages",
+        "--out",
+        tmp_path / "out",
+        "--json",
+    )
     assert code == 0
     assert json.loads(out)["images"] == 4
     assert len(list((tmp_path / "out" / "drawn").iterdir())) == 4
@@ -87,18 +94,29 @@ def test_data_check_tells_every_fault_and_counts(made: Path, run: Run, tmp_path:
     report = json.loads(out)
     assert [split["images"] for split in report["splits"]] == [3, 1, 4, 4]
     broken = make_run(tmp_path / "broken")
-    xml = broken / "data/fog/Annotations/fog_001.xml"
+    xml = broken / "data/daytime_foggy/VOC2007/Annotations/train_00001.xml"
     xml.write_text(xml.read_text().replace("</size>", "</size><object><name>car</name></object>", 1))
-    (broken / "data/night/JPEGImages/night_000.jpg").write_bytes(b"")
+    (broken / "data/night_sunny/VOC2007/JPEGImages/train_00000.jpg").write_bytes(b"")
     code, out, _ = run("data", "check", "--config", broken / "config.yaml")
     assert code == 2
-    assert "fog_001.xml, object 1" in out
-    assert "night_000.jpg" in out
+    assert "train_00001.xml, object 1" in out
+    assert "train_00000.jpg" in out
 
 
 def test_data_convert_writes_a_new_data_set(made: Path, run: Run, tmp_path: Path) -> None:
     before = sorted((p, p.stat().st_mtime_ns) for p in (made / "data").rglob("*"))
-    common = ("data", "convert", "--config", made / "config.yaml", "--domain", "fog", "--split", "test", "--to", "coco")
+    common = (
+        "data",
+        "convert",
+        "--config",
+        made / "config.yaml",
+        "--domain",
+        "fog",
+        "--split",
+        "train",
+        "--to",
+        "coco",
+    )
     assert run(*common, "--out", tmp_path / "coco")[0] == 0
     assert list((tmp_path / "coco").rglob("*.json"))
     assert sorted((p, p.stat().st_mtime_ns) for p in (made / "data").rglob("*")) == before
@@ -157,7 +175,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
         "--domain mars: no such domain",
     ),
     "an unknown format": (
-        ["data", "convert", "--config", "C", "--domain", "fog", "--split", "test", "--to", "xml", "--out", "o"],
+        ["data", "convert", "--config", "C", "--domain", "fog", "--split", "train", "--to", "xml", "--out", "o"],
         "xml",
     ),
     "an unknown split": (

@@ -1,7 +1,7 @@
 """Semantic augmentations: the offsets A_j, their file, and the objective that fits them (step one)."""
 
 from clipgap.augment.objective import Losses, destination, directions, prompt_losses
-from clipgap.augment.offsets import OffsetFeatures, SemanticAugmentations, random_like
+from clipgap.augment.offsets import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
 
 __all__ = [
     "Losses",
@@ -9,6 +9,7 @@ __all__ = [
     "SemanticAugmentations",
     "destination",
     "directions",
+    "permute_channels",
     "prompt_losses",
     "random_like",
 ]

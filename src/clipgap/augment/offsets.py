@@ -97,6 +97,12 @@ def random_like(pooled: Tensor, seed: int) -> Tensor:
     return F.normalize(noise, dim=1) * norms
 
 
+def permute_channels(pooled: Tensor, seed: int) -> Tensor:
+    """The same offsets (M, C) with their channels in another order: as large and as alike, but without meaning."""
+    order = torch.randperm(pooled.shape[1], generator=torch.Generator().manual_seed(seed))
+    return pooled[:, order]
+
+
 class OffsetFeatures(torch.nn.Module):
     """Step two's augmentation: with a probability a batch, every image's features move by an offset of its own.
 

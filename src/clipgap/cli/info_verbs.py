@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clipgap.cli.options import Config, Json, Settings, resolve
+from clipgap.cli.options import Config, Device, Json, Seed, Settings, overrides, resolve
 
 config_app = typer.Typer(help="Look at settings.")
 
@@ -44,17 +44,24 @@ def doctor(as_json: Json = False) -> int:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="New folder for everything the demo makes.")] = Path("demo"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for everything the demo makes; what is there is not done again.")
+    ] = Path("demo"),
+    quick: Annotated[bool, typer.Option("--quick", help="A third of the length: to see that it runs.")] = False,
+    settings: Settings = [],  # noqa: B006
+    device: Device = None,
+    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
-    """Run the whole job, short, on a small set that the demo draws itself."""
-    from clipgap.cli.show import print_table, say
+    """Try the whole method on a drawn world: fit, train on clear day with and without it, score five domains."""
+    from clipgap.cli.show import print_comparison, say
     from clipgap.engine.demo import run_demo
 
-    table = run_demo(out)
+    compared = run_demo(out, quick, tuple(overrides(settings, device, seed)))
     if as_json:
-        typer.echo(json.dumps(table.to_json()))
+        typer.echo(json.dumps({"scores": compared.scores, "pictures": str(compared.pictures)}))
         return
-    print_table(table)
-    say("The pictures are drawn and CLIP's weights are random: this shows that everything runs, not what it is worth.")
-    say(f'look at {out / "predictions" / "drawn"}; next: README.md, "Your own data"')
+    print_comparison(compared.scores)
+    say("AP50. One short training of each kind: their difference is mostly chance; docs/results.md has several seeds.")
+    say(f"pictures: {compared.pictures}; runs: {out / 'run_none'}, {out / 'run_fitted'}")
+    say('next: README.md, "Your own data"; the world is told of in docs/world.md')

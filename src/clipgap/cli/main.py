@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from clipgap.cli import data_verbs, info_verbs, run_verbs
+from clipgap.cli import data_verbs, info_verbs, run_verbs, world_verbs
 from clipgap.errors import ClipgapError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ VERBS: dict[str, Callable[..., Any]] = {
 for verb, function in VERBS.items():
     app.command(verb)(function)
 app.add_typer(data_verbs.app, name="data")
+app.add_typer(world_verbs.app, name="world")
 app.add_typer(info_verbs.config_app, name="config")
 
 

@@ -38,3 +38,16 @@ def fit_table(augmentations: SemanticAugmentations, file: Path) -> None:
     say(f"{record['clip']}; last step: {losses}")
     say(f"{file}: {len(augmentations.prompts.targets)} offsets of {list(augmentations.offsets.shape[1:])}")
     say(f"next: clipgap train --config ... --set augment.file={file}")
+
+
+def print_comparison(scores: dict[str, dict[str, float]]) -> None:
+    """Two trainings side by side: a row a domain."""
+    table = Table(title="AP50", title_justify="left")
+    table.add_column("domain")
+    for title in scores:
+        table.add_column(title, justify="right")
+    table.add_column("difference", justify="right")
+    before, after = scores.values()
+    for domain, value in before.items():
+        table.add_row(domain, f"{value:.1f}", f"{after[domain]:.1f}", f"{after[domain] - value:+.1f}")
+    stdout.print(table)

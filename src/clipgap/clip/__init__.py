@@ -1,6 +1,6 @@
 """CLIP: its image tower cut in two, its text embeddings, and its weights from tags or files."""
 
-from clipgap.clip.load import cached_weights, load_clip
+from clipgap.clip.load import TINY, cached_weights, load_clip
 from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
 from clipgap.clip.tower import (
     IMAGE_MEAN,
@@ -17,6 +17,7 @@ __all__ = [
     "IMAGE_MEAN",
     "IMAGE_STD",
     "STRIDE",
+    "TINY",
     "AttentionPool",
     "Clip",
     "ClipSpec",

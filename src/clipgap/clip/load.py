@@ -17,12 +17,14 @@ from clipgap.errors import WeightsError
 from clipgap.weights import is_torchscript, read_file, tensors_of
 
 NAMES = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64")
-SMALL = ClipSpec(
-    TowerSpec(embed_dim=128, image_size=128, layers=(1, 1, 1, 1), width=16),
-    CLIPTextCfg(context_length=77, vocab_size=49408, width=128, heads=2, layers=2),
+TINY = ClipSpec(
+    TowerSpec(embed_dim=128, image_size=128, layers=(1, 2, 3, 1), width=16),
+    CLIPTextCfg(context_length=32, vocab_size=49408, width=64, heads=1, layers=2),
     quick_gelu=True,
 )
-"""A CLIP for tests and demos: 0.5 M image parameters, regions of 8 x 8."""
+"""A CLIP for demos, tests and the miniature world: 1.5 M image parameters, regions of 8 x 8."""
+TINY_FILE = Path(__file__).with_name("tiny_clip.safetensors")
+"""Its weights, pre-trained on the miniature world (docs/tiny_clip.md)."""
 OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")
 """Entries that only OpenAI's own files hold beside the weights."""
 CACHE = Path("~/.cache/clip")
@@ -74,7 +76,7 @@ def _quick_gelu(path: Path, config: ClipConfig, from_openai: bool) -> bool:
 
 
 def _refuse_other_tower(clip: Clip, config: ClipConfig, path: Path) -> None:
-    if config.name == "small" or _base(config.name) not in NAMES:
+    if config.name == "tiny" or _base(config.name) not in NAMES:
         return
     expected = _spec(config.name, quick_gelu=False).tower
     if clip.spec.tower != expected:
@@ -82,7 +84,7 @@ def _refuse_other_tower(clip: Clip, config: ClipConfig, path: Path) -> None:
 
 
 def _random(config: ClipConfig) -> Clip:
-    spec = SMALL if config.name == "small" else _spec(config.name, bool(config.quick_gelu))
+    spec = TINY if config.name == "tiny" else _spec(config.name, bool(config.quick_gelu))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.random_seed)
         model = spec.build()
@@ -91,10 +93,20 @@ def _random(config: ClipConfig) -> Clip:
 
 
 def _from_tag(config: ClipConfig) -> Clip:
+    if config.name == "tiny":
+        return _shipped(config)
     tag = config.pretrained or "openai"
     known = _tag(config.name, tag)
     clip = _from_file(_download(config.name, tag, known), config.model_copy(update={"pretrained": tag}))
     clip.weights = tag
+    return clip
+
+
+def _shipped(config: ClipConfig) -> Clip:
+    if config.pretrained not in (None, "world"):
+        raise WeightsError(f"clip.pretrained={config.pretrained}: no such weights of tiny (there are: world, random)")
+    clip = _from_file(TINY_FILE, config.model_copy(update={"quick_gelu": TINY.quick_gelu}))
+    clip.weights = "miniature world"
     return clip
 
 
@@ -110,10 +122,8 @@ def _download(name: str, tag: str, known: dict[str, Any]) -> Path:
 
 
 def _tag(name: str, tag: str) -> dict[str, Any]:
-    if name == "small":
-        raise WeightsError("clip.name=small has no pre-trained weights; set clip.pretrained=random, or clip.file=PATH")
     if _base(name) not in NAMES:
-        raise WeightsError(f"clip.name={name}: no such CLIP ResNet (there are: {', '.join(NAMES)}, small)")
+        raise WeightsError(f"clip.name={name}: no such CLIP ResNet (there are: {', '.join(NAMES)}, tiny)")
     known = get_pretrained_cfg(_base(name), tag)
     if not known:
         tags = ", ".join([*list_pretrained_tags_by_model(_base(name)), "random"])
@@ -124,7 +134,7 @@ def _tag(name: str, tag: str) -> dict[str, Any]:
 def _spec(name: str, quick_gelu: bool) -> ClipSpec:
     config = open_clip.get_model_config(_base(name)) if _base(name) in NAMES else None
     if config is None:
-        raise WeightsError(f"clip.name={name}: no such CLIP ResNet (there are: {', '.join(NAMES)}, small)")
+        raise WeightsError(f"clip.name={name}: no such CLIP ResNet (there are: {', '.join(NAMES)}, tiny)")
     vision = config["vision_cfg"]
     tower = TowerSpec(
         embed_dim=config["embed_dim"], image_size=vision["image_size"], layers=vision["layers"], width=vision["width"]

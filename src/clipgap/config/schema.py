@@ -128,9 +128,9 @@ class ClipConfig(Section):
     """Which CLIP, and where its weights come from."""
 
     name: str = "RN101"
-    """An open_clip ResNet (`RN50`, `RN101`, `RN50x4`, `RN50x16`) or `small`, for tests and demos."""
+    """An open_clip ResNet (`RN50`, `RN101`, `RN50x4`, `RN50x16`) or `tiny`, of the miniature world."""
     pretrained: str | None = None
-    """open_clip's tag of the weights (`openai` where there is no `file`), or `random`: drawn from `random_seed`."""
+    """open_clip's tag of the weights (`openai`, or `world` of `tiny`), or `random`: drawn from `random_seed`."""
     file: str | None = None
     """A local file of weights: OpenAI's .pt, an open_clip state dict, or safetensors."""
     quick_gelu: bool | None = None
@@ -168,8 +168,8 @@ class FitConfig(Section):
 class AugmentConfig(Section):
     """What step two does with the semantic augmentations (METHOD, section 4)."""
 
-    kind: Literal["fitted", "random", "none"] = "fitted"
-    """`random`: for every prompt a random direction of the same pooled norm, as a control."""
+    kind: Literal["fitted", "random", "permuted", "none"] = "fitted"
+    """Controls: `random`, a random direction of the same pooled norm a prompt; `permuted`, channels in another order."""
     file: str | None = None
     """The file that `clipgap fit` wrote."""
     probability: Fraction = 0.5

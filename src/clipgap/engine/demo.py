@@ -1,8 +1,9 @@
-"""The demo: the whole job, short, on a small set of pictures that it draws itself."""
+"""The demo: the whole method on the miniature world, with and without its augmentation, at demo length."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from clipgap.config import RunConfig, load_config
@@ -10,42 +11,76 @@ from clipgap.detector import Detector
 from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.fit import fit
 from clipgap.engine.predict import predict
-from clipgap.engine.runtime import log, pick_device
+from clipgap.engine.run_folder import RunFolder
+from clipgap.engine.runtime import log, pick_device, progress_bar
 from clipgap.engine.train import train
-from clipgap.files import require_new
-from clipgap.metrics import ScoreTable
-from clipgap.world import write_demo_set
+from clipgap.files import write_text
+from clipgap.world import DOMAINS, write_world
 
-SHOWN = 12
-"""Pictures of a domain that are drawn; of day, the first are the validation split."""
+SHOWN = 6
+"""Pictures of a domain that are drawn."""
+LENGTHS = {
+    "whole": (1000, ()),
+    "quick": (300, ("train.steps=150", "train.lr_steps=[120]", "fit.steps=60")),
+}
+"""Scenes to train on, and the settings that differ from the preset."""
+WITHOUT, WITH = "without augmentation", "with semantic augmentation"
 
 
-def run_demo(out: Path, overrides: tuple[str, ...] = ()) -> ScoreTable:
-    """Draw a set, fit the augmentations, train, score every domain and draw detections, all below `out`.
+@dataclass(frozen=True)
+class Compared:
+    """AP of every domain by the kind of training, and where the drawn detections are."""
 
-    Raises:
-        DataError: `out` holds something already.
+    scores: dict[str, dict[str, float]]
+    pictures: Path
+
+
+def draw_world(folder: Path, seed: int, scenes: int, held_out: int, workers: int) -> None:
+    """`write_world` with a progress bar."""
+    with progress_bar("draw", scenes + 6 * held_out) as report:
+        write_world(folder, seed, scenes, held_out, workers, report)
+
+
+def run_demo(out: Path, quick: bool = False, overrides: tuple[str, ...] = ()) -> Compared:
+    """Draw a world, fit the augmentations, train on clear day twice, score five domains, draw detections.
+
+    What is in `out` already is not done again: an interrupted demo goes on when it is called again.
     """
-    require_new(out, "--out")
-    data, offsets, run = out / "data", out / "augmentations.safetensors", out / "run"
-    config = demo_config(data, offsets, run, overrides)
-    log.print("1/5 draw three domains: day, fog, night", style="bold")
-    write_demo_set(data, config.run.seed)
-    log.print("2/5 step one: fit the semantic augmentations to the words", style="bold")
-    fit(config, offsets)
-    log.print("3/5 step two: train the detector on day", style="bold")
-    train(config)
-    log.print("4/5 score every domain", style="bold")
-    table = evaluate_run(run, config)
+    scenes, shorter = LENGTHS["quick" if quick else "whole"]
+    places = {"data.root": out / "world", "augment.file": out / "augmentations.safetensors"}
+    settings = [*(f"{key}={json.dumps(str(path))}" for key, path in places.items()), *shorter, *overrides]
+    base = load_config("mini_world", settings)
+    log.print("1/5 draw a world: five domains, seven classes", style="bold")
+    if not (out / "world").exists():
+        draw_world(out / "world", base.run.seed, scenes, max(scenes // 5, 1), max(base.run.workers, 1))
+    log.print("2/5 step one: fit the semantic augmentations, from words and clear-day pictures", style="bold")
+    if not places["augment.file"].exists():
+        fit(base, places["augment.file"])
+    scores = {}
+    for number, (title, kind) in enumerate(((WITHOUT, "none"), (WITH, "fitted")), start=3):
+        run = out / f"run_{kind}"
+        config = load_config("mini_world", [*settings, f"augment.kind={kind}", f"run.out={json.dumps(str(run))}"])
+        log.print(f"{number}/5 step two: train on daytime_clear only, {title}; score five domains", style="bold")
+        scores[title] = _scores(config, run)
     log.print("5/5 detect, in pictures that were not trained on", style="bold")
-    detector = Detector.load(run, pick_device(config.run))
-    shown = [data / "day" / "JPEGImages" / f"day_{i:03d}.jpg" for i in range(SHOWN)]
-    shown += [data / "fog" / "JPEGImages" / f"fog_{i:03d}.jpg" for i in range(SHOWN)]
-    predict(detector, shown, out / "predictions")
-    return table
+    if not (out / "predictions").exists():
+        detector = Detector.load(out / "run_fitted", pick_device(base.run))
+        predict(detector, [p for domain in DOMAINS for p in _pictures(out / "world" / domain)], out / "predictions")
+    return Compared(scores, out / "predictions" / "drawn")
 
 
-def demo_config(data: Path, offsets: Path, run: Path, overrides: tuple[str, ...] = ()) -> RunConfig:
-    """The demo preset with its own folders put in."""
-    places = {"data.root": data, "augment.file": offsets, "run.out": run}
-    return load_config("demo", [*(f"{key}={json.dumps(str(path))}" for key, path in places.items()), *overrides])
+def _scores(config: RunConfig, run: Path) -> dict[str, float]:
+    file = run / "scores.json"
+    if not file.exists():
+        train(config, resume=RunFolder(run).config_file.is_file())
+        write_text(file, json.dumps(evaluate_run(run, config).to_json(), indent=1))
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return {name: one["ap50"] for name, one in content["domains"].items()} | {
+        "mean over targets": content["mean_targets"]
+    }
+
+
+def _pictures(domain: Path) -> list[Path]:
+    """The first pictures that nothing was trained on."""
+    names = sorted((domain / "VOC2007" / "JPEGImages").glob("*.jpg"))
+    return [path for path in names if domain.name != "daytime_clear" or path.name.startswith("test")][:SHOWN]

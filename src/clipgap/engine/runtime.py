@@ -97,9 +97,9 @@ def version_of(package: str) -> str | None:
 
 
 class Report(Protocol):
-    """Called after every step with the figures to show."""
+    """Called after every step, or after several, with the figures to show."""
 
-    def __call__(self, **figures: float) -> None: ...
+    def __call__(self, steps: int = 1, /, **figures: float) -> None: ...
 
 
 @contextmanager
@@ -118,12 +118,13 @@ def progress_bar(title: str, total: int, done: int = 0, show: bool = True) -> It
         task = progress.add_task(title, total=total, completed=done, figures="")
         count = done
 
-        def report(**figures: float) -> None:
+        def report(steps: int = 1, /, **figures: float) -> None:
             nonlocal count
-            count += 1
+            before, count = count, count + steps
             text = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-            progress.update(task, advance=1, figures=text)
-            if show and not terminal and (count == total or count % max(1, total // 10) == 0):
+            progress.update(task, advance=steps, figures=text)
+            tenth = max(1, total // 10)
+            if show and not terminal and (count == total or count // tenth > before // tenth):
                 log.print(f"{title} {count}/{total}  {text}", highlight=False)
 
         yield report

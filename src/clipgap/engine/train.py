@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from clipgap.augment import OffsetFeatures, SemanticAugmentations, random_like
+from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
 from clipgap.clip import Clip, load_clip
 from clipgap.config import AugmentConfig, ImageConfig, RunConfig, TrainConfig
 from clipgap.data import DetectionDataset, Domain, Sample, load_domains, resize, to_tensor
@@ -167,8 +167,9 @@ def make_augmentation(config: AugmentConfig, clip: Clip, seed: int) -> tuple[Off
     augmentations = SemanticAugmentations.load(config.file)
     augmentations.check_fits(clip, config.file)
     pooled = augmentations.pooled
-    if config.kind == "random":
-        pooled = random_like(pooled, seed_for(seed, 3))
+    controls = {"random": random_like, "permuted": permute_channels}
+    if config.kind in controls:
+        pooled = controls[config.kind](pooled, seed_for(seed, 3))
     return OffsetFeatures(pooled, config.probability), f"{config.kind} offsets, {len(pooled)} prompts"
 
 

@@ -1,5 +1,36 @@
-"""Worlds that clipgap draws itself. For now a small one: enough for the demo to run the whole job on."""
+"""The miniature weather world: streets with the seven classes of Diverse Weather, drawn from a seed, in any weather."""
 
-from clipgap.world.demo_set import CLASSES, DOMAINS, write_demo_set
+from clipgap.world.album import Album, Crop, cut, draw_album
+from clipgap.world.canvas import HEIGHT, WIDTH
+from clipgap.world.captions import CONDITIONS, Caption, truth, write_caption
+from clipgap.world.optics import Condition, photograph
+from clipgap.world.sets import DOMAINS, TARGETS, write_domain, write_world
+from clipgap.world.street import Scene, Thing, draw_street
+from clipgap.world.style import STREETS, WEB, Style
+from clipgap.world.things import CLASSES
 
-__all__ = ["CLASSES", "DOMAINS", "write_demo_set"]
+__all__ = [
+    "CLASSES",
+    "CONDITIONS",
+    "DOMAINS",
+    "HEIGHT",
+    "STREETS",
+    "TARGETS",
+    "WEB",
+    "WIDTH",
+    "Album",
+    "Caption",
+    "Condition",
+    "Crop",
+    "Scene",
+    "Style",
+    "Thing",
+    "cut",
+    "draw_album",
+    "draw_street",
+    "photograph",
+    "truth",
+    "write_caption",
+    "write_domain",
+    "write_world",
+]

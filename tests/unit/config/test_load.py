@@ -57,14 +57,14 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_presets() -> None:
-    assert preset_names() == ["demo", "diverse_weather"]
+    assert preset_names() == ["diverse_weather", "mini_world"]
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_a_presets_paths_are_the_users(name: str, own_folder: Path) -> None:
     (own_folder / name).mkdir()  # a folder of that name is not in the way: `clipgap demo` makes one
     root = Path(load_config(name).data.root)
-    assert root == own_folder / ("demo/data" if name == "demo" else "DiverseWeather")
+    assert root == own_folder / ("mini_world" if name == "mini_world" else "DiverseWeather")
 
 
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
@@ -387,7 +387,7 @@ def test_paths_of_overrides_are_relative_to_the_current_folder(run: Path, own_fo
         str(own_folder.parent / "clip.pt"),
         str(own_folder / "a.safetensors"),
     )
-    assert load_config("demo", ["data.root=/photos", "clip.file=null"]).data.root == "/photos"
+    assert load_config("mini_world", ["data.root=/photos", "clip.file=null"]).data.root == "/photos"
 
 
 def test_a_domains_own_root_may_be_absolute(run: Path, tmp_path: Path) -> None:
@@ -403,7 +403,7 @@ def test_data_may_name_a_file_of_its_own(run: Path, tmp_path: Path, own_folder: 
     assert (config.data.keep_empty, config.data.voc_boxes) == (False, "authors")
     assert config.clip.file == str(run.parent / "clip.pt")
     assert load_data_config(run) == config.data.model_copy(update={"voc_boxes": "standard"})
-    replaced = load_config("demo", ["data=../sets/photos.yaml", "data.keep_empty=true"]).data
+    replaced = load_config("mini_world", ["data=../sets/photos.yaml", "data.keep_empty=true"]).data
     assert (replaced.root, replaced.classes, replaced.keep_empty) == (config.data.root, ["car", "person"], True)
     write(run, {"data": "nowhere.yaml"})
     (line,) = errors(run)
@@ -433,7 +433,7 @@ def test_a_variable_that_is_not_set(run: Path) -> None:
         write(run, {"data": DATA | {"root": f"{name}/a"}})
         message = f"{name}/a: the environment variable CLIPGAP_PHOTOS is not set; set it, or write the path itself"
         assert errors(run) == [message]
-    assert errors("demo", "clip.file=$CLIPGAP_PHOTOS")[0].startswith("$CLIPGAP_PHOTOS: the environment variable")
+    assert errors("mini_world", "clip.file=$CLIPGAP_PHOTOS")[0].startswith("$CLIPGAP_PHOTOS: the environment variable")
 
 
 # Data files
@@ -457,7 +457,7 @@ def test_a_data_file(tmp_path: Path) -> None:
 
 
 def test_the_data_of_a_run_config_or_preset(run: Path) -> None:
-    for source in (run, "demo"):
+    for source in (run, "mini_world"):
         assert load_data_config(source) == load_config(source).data
 
 
@@ -482,4 +482,4 @@ def test_a_variable_that_is_not_set_does_not_matter_where_set_replaces_it(
 
 def test_thresholds_that_contradict_each_other_are_named() -> None:
     with pytest.raises(ConfigError, match=r"detector: rpn_bg_iou_thresh must not be above rpn_fg_iou_thresh"):
-        load_config("demo", ["detector.rpn_fg_iou_thresh=0.2"])
+        load_config("mini_world", ["detector.rpn_fg_iou_thresh=0.2"])

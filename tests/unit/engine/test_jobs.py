@@ -218,7 +218,7 @@ def test_mixed_precision_leaves_boxes_and_logits_in_float32(made: Path) -> None:
 
 
 def test_a_broken_image_is_one_line_from_a_worker_too(folder: Path) -> None:
-    for image in (folder / "data/day/JPEGImages").iterdir():
+    for image in (folder / "data/daytime_clear/VOC2007/JPEGImages").iterdir():
         image.write_bytes(image.read_bytes()[:200])
     with pytest.raises(DataError, match=r"day_\d+\.jpg: ") as error:
         train(run_config(folder, "run.workers=1"), show=False)
@@ -282,7 +282,7 @@ def test_the_features_are_moved_in_training_and_never_in_detection(made: Path) -
     [
         ("augment.file=null", r"augment\.file is not set"),
         ("augment.file=nowhere.safetensors", r"nowhere\.safetensors: no such file"),
-        ("clip={name: small, pretrained: random}", r"aug\.safetensors: fitted for 128 channels .* has 256; fit again"),
+        ("clip={name: tiny, pretrained: random}", r"aug\.safetensors: fitted for 128 channels .* has 256; fit again"),
         ("data.source.train=null", "domain day: no split to train on"),
         ("data.source.val=train", "share 3 images"),
         ("run.device=tpu", r"run\.device=tpu: no such device"),
@@ -329,14 +329,21 @@ def test_a_detector_that_finds_every_box_scores_100(made: Path, monkeypatch: pyt
 
 
 def test_other_classes_than_the_detectors_are_refused(made: Path) -> None:
-    with pytest.raises(DataError, match="the detector's classes are bus, car, person; the data file's are car, bus"):
-        evaluate_run(made / "run", run_config(made, "data.classes=[car, bus, person]"), show=False)
+    with pytest.raises(
+        DataError,
+        match="the detector's classes are bus, bike, car, motor, person, rider, truck; the data file's are bike, bus",
+    ):
+        evaluate_run(
+            made / "run", run_config(made, "data.classes=[bike, bus, car, motor, person, rider, truck]"), show=False
+        )
 
 
 def test_predict_writes_coco_results_and_pictures(made: Path, tmp_path: Path) -> None:
-    (tmp_path / "fog_000.png").write_bytes((made / "data/fog/JPEGImages/fog_000.jpg").read_bytes())
+    (tmp_path / "train_00000.png").write_bytes(
+        (made / "data/daytime_foggy/VOC2007/JPEGImages/train_00000.jpg").read_bytes()
+    )
     (tmp_path / "broken.jpg").write_bytes(b"no image")
-    inputs = [made / "data/fog/JPEGImages", tmp_path / "fog_000.png", tmp_path / "broken.jpg"]
+    inputs = [made / "data/daytime_foggy/VOC2007/JPEGImages", tmp_path / "train_00000.png", tmp_path / "broken.jpg"]
     detector = Detector.load(made / "run")
     result = predict(detector, inputs, tmp_path / "out", draw_score=0.0, show=False)
     assert (result.images, len(result.unreadable)) == (5, 1)
@@ -345,13 +352,13 @@ def test_predict_writes_coco_results_and_pictures(made: Path, tmp_path: Path) ->
     images = json.loads((tmp_path / "out" / "images.json").read_text())
     assert len(found) == result.detections > 0
     assert {one["image_id"] for one in found} <= {image["id"] for image in images["images"]}
-    first = detector.predict(made / "data/fog/JPEGImages/fog_000.jpg")
+    first = detector.predict(made / "data/daytime_foggy/VOC2007/JPEGImages/train_00000.jpg")
     mine = [one for one in found if one["image_id"] == 1]
     assert [one["bbox"][0] for one in mine] == pytest.approx(first.xyxy[:, 0].tolist(), abs=0.01)
     assert [one["bbox"][2] for one in mine] == pytest.approx((first.xyxy[:, 2] - first.xyxy[:, 0]).tolist(), abs=0.02)
     drawn = sorted(path.name for path in (tmp_path / "out" / "drawn").iterdir())
-    assert drawn == ["fog_000.jpg", "fog_000_2.jpg", "fog_001.jpg", "fog_002.jpg", "fog_003.jpg"]
-    assert read_image(tmp_path / "out" / "drawn" / "fog_000.jpg").size == (320, 192)
+    assert drawn == ["train_00000.jpg", "train_00000_2.jpg", "train_00001.jpg", "train_00002.jpg", "train_00003.jpg"]
+    assert read_image(tmp_path / "out" / "drawn" / "train_00000.jpg").size == (320, 192)
 
 
 def test_predict_refuses_nothing_and_full_folders(made: Path, tmp_path: Path) -> None:
@@ -361,4 +368,4 @@ def test_predict_refuses_nothing_and_full_folders(made: Path, tmp_path: Path) ->
         with pytest.raises(DataError, match=message):
             predict(detector, inputs, tmp_path / "out", show=False)
     with pytest.raises(DataError, match="is there already"):
-        predict(detector, [made / "data/fog/JPEGImages"], made / "run", show=False)
+        predict(detector, [made / "data/daytime_foggy/VOC2007/JPEGImages"], made / "run", show=False)

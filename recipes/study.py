@@ -1,0 +1,269 @@
+"""The paper's question asked properly: does each part help on domains the detector never saw?
+
+    python -m recipes.study mini_world            the table of docs/results.md, on the miniature weather world
+    python -m recipes.study photos                the same rows on the photographs, from the same tiny CLIP
+    python -m recipes.study mini_world --print    only the table of the results that are there
+
+Rows of one seed share their scenes and the order of the data, so differences are paired. Every run leaves one JSON and
+is not done again: the table can be completed in several sittings. Settings that are tried on development worlds come by
+`--worlds`, `--seeds`, `--set` and a folder of their own (`--out`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from scipy.stats import t as student
+
+from clipgap.config import RunConfig, load_config
+from clipgap.engine.evaluate import evaluate_run
+from clipgap.engine.fit import fit
+from clipgap.engine.runtime import log
+from clipgap.engine.train import train
+from clipgap.world import DOMAINS, write_domain, write_world
+
+THREE, FIVE = (0, 1, 2), (0, 1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of training: its name in the table, what it sets, and for how many seeds."""
+
+    title: str
+    settings: tuple[str, ...]
+    seeds: tuple[int, ...]
+    extra: bool = False
+    """Not in the main table; done after it."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Rows on one kind of data. `worlds` has a world for every seed, or none where the data are given."""
+
+    config: str
+    rows: dict[str, Row]
+    worlds: tuple[int, ...] = ()
+    scenes: int = 0
+    held_out: int = 0
+
+
+LINEAR = ("detector.classifier=linear", "detector.pooling=mean", "augment.kind=none")
+RANDOM_INIT = ("clip.pretrained=random", "detector.frozen=[]", "batch_norm=train")
+MIXED = "data.source={name: mixed, format: voc, root: mixed/VOC2007, train: train}"
+ROWS = {
+    "random_init": Row("random init", (*LINEAR, *RANDOM_INIT), THREE),
+    "clip_init": Row("CLIP init", LINEAR, THREE),
+    "text": Row("+ text classifier", ("detector.pooling=mean", "augment.kind=none"), THREE),
+    "attention": Row("+ attention pooling", ("augment.kind=none",), FIVE),
+    "random": Row("random offsets, same pooled norm", ("augment.kind=random",), FIVE),
+    "permuted": Row("fitted offsets, channels permuted", ("augment.kind=permuted",), FIVE),
+    "paper": Row("semantic augmentation (paper)", ("augment.kind=fitted",), FIVE),
+    "upper_bound": Row("upper bound: a fifth in each domain", ("augment.kind=none", MIXED), FIVE),
+}
+STUDIES = {
+    "mini_world": Study("mini_world", ROWS, scenes=1000, held_out=200),
+    "photos": Study("recipes/photos.yaml", {name: row for name, row in ROWS.items() if name != "upper_bound"}),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a row: everything a worker process needs."""
+
+    study: str
+    row: str
+    seed: int
+    settings: tuple[str, ...]
+    out: Path
+
+    @property
+    def result(self) -> Path:
+        """Where its JSON goes."""
+        return self.out / f"{self.row}_{self.seed}.json"
+
+    @property
+    def folder(self) -> Path:
+        """Its run folder; gone when the result is there."""
+        return self.out / f"{self.row}_{self.seed}"
+
+    def config(self) -> RunConfig:
+        """The resolved config. Offsets are shared by all runs that would fit the same."""
+        study = STUDIES[self.study]
+        settings = [*self.settings, *study.rows[self.row].settings, f"run.seed={self.seed}", f"run.out={self.folder}"]
+        config = load_config(study.config, settings)
+        relevant = [config.data.root, config.data.prompts, config.clip, config.batch_norm, config.image, config.fit]
+        digest = hashlib.sha256(f"{relevant} {self.seed}".encode()).hexdigest()[:10]
+        return load_config(
+            study.config, [*settings, f"augment.file={self.out}/offsets_{self.seed}_{digest}.safetensors"]
+        )
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    options = _options()
+    study = STUDIES[options.study]
+    out = options.out or Path("runs/study") / options.study
+    if not options.print:
+        tasks = list(_tasks(options, study, out))
+        _in_processes(fit_offsets, _first_of_each_fit(tasks), options.workers)
+        _in_processes(run_once, tasks, options.workers)
+    print(render(read_results(out), study))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", choices=list(STUDIES))
+    parser.add_argument("--rows", nargs="+", help="only these rows (the main ones by default)")
+    parser.add_argument("--seeds", type=int, nargs="+", help="only these seeds")
+    parser.add_argument("--worlds", type=int, nargs="+", help="other worlds: one for each of the seeds 0, 1, ...")
+    parser.add_argument("--set", nargs="+", default=[], help="settings for every row")
+    parser.add_argument("--workers", type=int, default=2, help="runs at a time, one thread each")
+    parser.add_argument("--out", type=Path, help="folder of results (runs/study/STUDY by default)")
+    parser.add_argument("--print", action="store_true", help="run nothing")
+    return parser.parse_args()
+
+
+def _tasks(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Task]:
+    """The runs that are missing, seed by seed."""
+    out.mkdir(parents=True, exist_ok=True)
+    worlds = options.worlds or study.worlds
+    names = options.rows or [name for name, row in study.rows.items() if not row.extra]
+    for seed in options.seeds or FIVE:
+        settings = list(options.set)
+        if worlds:
+            settings.append(f"data.root={_world(out, worlds[seed], study, options.workers)}")
+        for name in names:
+            task = Task(options.study, name, seed, tuple(settings), out)
+            if (options.seeds or seed in study.rows[name].seeds) and not task.result.is_file():
+                yield task
+
+
+def _world(out: Path, seed: int, study: Study, workers: int) -> Path:
+    """The world of a seed, drawn if it is not there yet, with a folder `mixed` for the upper bound."""
+    world = out / f"world_{seed}"
+    if not world.is_dir():
+        write_world(world, seed, study.scenes, study.held_out, workers, lambda pictures: None)
+    if not (world / "mixed").is_dir():
+        write_domain(world / "mixed", tuple(DOMAINS), seed, {"train": study.scenes}, workers, lambda pictures: None)
+    return world
+
+
+def _first_of_each_fit(tasks: list[Task]) -> list[Task]:
+    files = {task.config().augment.file: task for task in reversed(tasks) if task.config().augment.kind != "none"}
+    return [task for file, task in files.items() if file and not Path(file).is_file()]
+
+
+def _in_processes(function: Any, tasks: list[Task], workers: int) -> None:
+    if not tasks:
+        return
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        waiting = {pool.submit(function, task): task for task in tasks}
+        for number, done in enumerate(as_completed(waiting), start=1):
+            log.print(
+                f"{function.__name__} {number}/{len(tasks)}: {waiting[done].row}, seed {waiting[done].seed}: {done.result()}"
+            )
+
+
+def fit_offsets(task: Task) -> str:
+    """Step one of a run."""
+    config = task.config()
+    fitted = fit(config, Path(str(config.augment.file)), show=False)
+    return f"direction loss {fitted.record['direction_loss']:.3f}"
+
+
+def run_once(task: Task) -> str:
+    """Step two of a run and its scores."""
+    config, began = task.config(), time.perf_counter()
+    shutil.rmtree(task.folder, ignore_errors=True)
+    train(config, show=False)
+    trained = time.perf_counter()
+    scored = load_config(STUDIES[task.study].config, [*task.settings, "run.workers=0"])
+    table = evaluate_run(task.folder, scored, show=False).to_json()
+    validation = [json.loads(line) for line in (task.folder / "metrics.jsonl").read_text().splitlines()]
+    record = {
+        "row": task.row,
+        "seed": task.seed,
+        "settings": [*task.settings, *STUDIES[task.study].rows[task.row].settings],
+        "command": sys.argv,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, 1 thread a run, torch {torch.__version__}",
+        "seconds": {"train": round(trained - began), "score": round(time.perf_counter() - trained)},
+        "validation": next((line["validation"] for line in reversed(validation) if "validation" in line), None),
+        **table,
+    }
+    task.result.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    shutil.rmtree(task.folder)
+    scores = {name: round(one["ap50"], 1) for name, one in table["domains"].items()}
+    return f"{scores}, {record['seconds']}, validation {record['validation']}"
+
+
+def read_results(out: Path) -> list[dict[str, Any]]:
+    """All results in a folder."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("*_*.json"))]
+
+
+def render(results: list[dict[str, Any]], study: Study) -> str:
+    """Two Markdown tables: every row's mean and deviation, and the paired differences."""
+    if not results:
+        return "no results"
+    domains = list(results[0]["domains"])
+    lines = [f"| row | seeds | {' | '.join(domains)} | mean of targets |", "|---|---|" + "---|" * (len(domains) + 1)]
+    for name, row in study.rows.items():
+        mine = [result for result in results if result["row"] == name]
+        if mine:
+            cells = [_spread([_score(result, domain) for result in mine]) for domain in [*domains, None]]
+            lines.append(f"| {row.title} | {len(mine)} | {' | '.join(cells)} |")
+    lines += ["", f"| paired difference | seeds | {' | '.join(domains)} | mean of targets |", lines[1]]
+    for name, other in (("paper", "attention"), ("paper", "random"), ("paper", "permuted"), ("paper", "clip_init"),
+                        ("attention", "text"), ("text", "clip_init"), ("clip_init", "random_init"),
+                        ("upper_bound", "attention"), ("upper_bound", "clip_init")):  # fmt: skip
+        pairs = _pairs(results, name, other)
+        if len(pairs) > 1:
+            cells = [_interval([_score(a, d) - _score(b, d) for a, b in pairs]) for d in [*domains, None]]
+            lines.append(
+                f"| {study.rows[name].title} − {study.rows[other].title} | {len(pairs)} | {' | '.join(cells)} |"
+            )
+    return "\n".join(lines)
+
+
+def _score(result: dict[str, Any], domain: str | None) -> float:
+    return float(result["domains"][domain]["ap50"] if domain else result["mean_targets"])
+
+
+def _pairs(results: list[dict[str, Any]], name: str, other: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    by_key = {(result["row"], result["seed"]): result for result in results}
+    seeds = sorted({result["seed"] for result in results})
+    return [(by_key[name, s], by_key[other, s]) for s in seeds if (name, s) in by_key and (other, s) in by_key]
+
+
+def _spread(values: list[float]) -> str:
+    """Mean ± standard deviation."""
+    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{deviation}"
+
+
+def _interval(differences: list[float]) -> str:
+    """Mean and 95 % t-interval of paired differences."""
+    mean, count = statistics.mean(differences), len(differences)
+    half = float(student.ppf(0.975, count - 1)) * statistics.stdev(differences) / count**0.5
+    return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""Pre-train the tiny CLIP on crops and captions of a drawn world: it plays the part of CLIP's web pre-training.
+
+The contrast is CLIP's, with one change: a caption counts as right for every picture of the batch that it is true of
+(UniCL, CVPR 2022), because in a small world many pictures share a caption.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.transforms.functional import normalize
+
+from clipgap.clip import IMAGE_MEAN, IMAGE_STD, TINY, Clip
+from clipgap.engine.runtime import environment_record, log, progress_bar
+from clipgap.files import require_new, write_text, write_then_rename
+from clipgap.prompts import class_prompts
+from clipgap.world import CLASSES, CONDITIONS, DOMAINS, STREETS, WEB, Album, Caption, Condition, Crop, Style
+from clipgap.world import cut, draw_album, truth, write_caption
+
+WEIGHTS, LOG, CARD, CHECKPOINT, ALBUM = "tiny_clip.safetensors", "log.jsonl", "card.json", "checkpoint.pt", "album.npy"
+HELD_OUT_SEED = 1_000_003
+"""Added to the seed for the scenes that the zero-shot accuracy is measured on."""
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """The recipe of the tiny CLIP."""
+
+    seed: int = 0
+    scenes: int = 18_000
+    steps: int = 2000
+    batch_size: int = 192
+    lr: float = 2e-3
+    weight_decay: float = 0.05
+    warmup: int = 100
+    skipped: tuple[Condition, ...] = ()
+    """Conditions that are left out: the control tower is trained without the four target conditions."""
+    style: str = "web"
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The conditions that are drawn."""
+        return tuple(condition for condition in CONDITIONS if condition not in self.skipped)
+
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Images (B, 3, S, S), tokens (B, L), and whether caption j is true of image i (B, B)."""
+
+
+def pretrain(
+    out: Path, recipe: Pretraining, device: torch.device, workers: int = 2, resume: bool = False
+) -> dict[str, Any]:
+    """Draw an album, train the tiny CLIP on it, measure its zero-shot accuracy; returns what the card says.
+
+    Raises:
+        DataError: `out` holds something already.
+    """
+    if not resume:
+        require_new(out, "--out (--resume goes on with a pre-training)")
+    out.mkdir(parents=True, exist_ok=True)
+    with progress_bar("draw the album", recipe.scenes) as report:
+        album = draw_album(out / ALBUM, recipe.scenes, WEB, recipe.conditions, recipe.seed, workers, report)
+    torch.manual_seed(recipe.seed)
+    model = TINY.build().to(device, memory_format=torch.channels_last)
+    _train(model, album, recipe, out, device)
+    save_weights(model, out / WEIGHTS)
+    clip = Clip(model, TINY, "tiny", WEIGHTS)
+    card = {"recipe": asdict(recipe), "zero_shot": zero_shot(clip, recipe, out, workers), **environment_record()}
+    write_text(out / CARD, json.dumps(card, indent=1))
+    (out / ALBUM).unlink()
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    return card
+
+
+def save_weights(model: open_clip.CLIP, file: Path) -> None:
+    """The weights in half precision, which loses nothing that shows: 9 MB, most of it the token table."""
+    state = {
+        name: tensor.detach().cpu().half().contiguous()
+        for name, tensor in model.state_dict().items()
+        if not name.endswith(("num_batches_tracked", "attn_mask"))
+    }
+    write_then_rename(file, lambda path: save_file(state, path))
+
+
+def contrast(images: Tensor, texts: Tensor, scale: Tensor, true: Tensor) -> Tensor:
+    """CLIP's symmetric contrast with several right answers.
+
+    Args:
+        images: unit embeddings (B, D).
+        texts: unit embeddings (B, D).
+        scale: factor on the cosine.
+        true: (B, B), whether caption j is true of image i.
+    """
+    logits = scale * images @ texts.T
+    weights = true.to(logits.dtype)
+    by_image = -(weights / weights.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
+    by_text = -(weights / weights.sum(0, keepdim=True) * logits.log_softmax(0)).sum(0).mean()
+    return (by_image + by_text) / 2
+
+
+def _train(model: open_clip.CLIP, album: Album, recipe: Pretraining, out: Path, device: torch.device) -> None:
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, recipe.lr, betas=(0.9, 0.98))
+    first = _restore(out / CHECKPOINT, model, optimizer)
+    model.train()
+    with progress_bar("pre-train", recipe.steps, first) as report:
+        for step, (images, tokens, true) in enumerate(_batches(album, recipe, first), start=first):
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.lr * _schedule(step, recipe)
+            pictures = images.to(device, memory_format=torch.channels_last)
+            image, text, scale = model(pictures, tokens.to(device))[:3]
+            loss = contrast(image, text, scale, true.to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            with torch.no_grad():
+                model.logit_scale.clamp_(0, math.log(100))
+            report(loss=float(loss.detach()))
+            if (step + 1) % 50 == 0 or step + 1 == recipe.steps:
+                _log(out / LOG, step + 1, loss, optimizer)
+            if (step + 1) % 200 == 0:
+                state = {"step": step + 1, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                write_then_rename(out / CHECKPOINT, lambda path, state=state: torch.save(state, path))
+    model.eval()
+
+
+def _batches(album: Album, recipe: Pretraining, first: int) -> Iterator[Batch]:
+    """The batches from a step on; the next is made while one is trained on."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(_batch, album, recipe, first)
+        for step in range(first, recipe.steps):
+            batch = coming.result()
+            if step + 1 < recipe.steps:
+                coming = maker.submit(_batch, album, recipe, step + 1)
+            yield batch
+
+
+def _batch(album: Album, recipe: Pretraining, step: int) -> Batch:
+    random = np.random.default_rng((recipe.seed, 7, step))
+    crops = [cut(album, random, TINY.tower.image_size) for _ in range(recipe.batch_size)]
+    captions = [write_caption(random, crop.name, crop.condition) for crop in crops]
+    true = truth(captions, [crop.seen for crop in crops], [crop.condition for crop in crops])
+    tokens = open_clip.tokenize([caption.text for caption in captions], context_length=TINY.text.context_length)
+    return as_images(crops), tokens, torch.from_numpy(true)
+
+
+def as_images(crops: list[Crop]) -> Tensor:
+    """Crops as CLIP takes them: (B, 3, S, S), normalised."""
+    pixels = torch.from_numpy(np.stack([crop.pixels for crop in crops])).permute(0, 3, 1, 2).float() / 255
+    images: Tensor = normalize(pixels, IMAGE_MEAN, IMAGE_STD)
+    return images
+
+
+def _schedule(step: int, recipe: Pretraining) -> float:
+    """Linear warm-up, then half a cosine."""
+    if step < recipe.warmup:
+        return (step + 1) / recipe.warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)))
+
+
+def _restore(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    if not file.is_file():
+        return 0
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def _log(file: Path, step: int, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    line = {"step": step, "loss": round(float(loss.detach()), 5), "lr": optimizer.param_groups[0]["lr"]}
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def zero_shot(clip: Clip, recipe: Pretraining, folder: Path, workers: int, scenes: int = 1000) -> dict[str, Any]:
+    """Zero-shot accuracy in percent, on scenes of neither the training's seed nor, for `streets`, its assets.
+
+    For each style and domain: `class`, 7 ways, on crops around a thing (right is the thing the crop is around);
+    `condition`, 5 ways, on pieces of street, by prompts of the paper's kind.
+    """
+    found: dict[str, Any] = {}
+    for style in (WEB, STREETS):
+        file = folder / f"held_out_{style.name}.npy"
+        with progress_bar(f"draw held-out scenes ({style.name})", scenes) as report:
+            album = draw_album(
+                file, scenes, style, tuple(DOMAINS.values()), recipe.seed + HELD_OUT_SEED, workers, report
+            )
+        found[style.name] = accuracy(clip, album)
+        file.unlink()
+    return found
+
+
+@torch.no_grad()
+def accuracy(clip: Clip, album: Album, crops: int = 2000) -> dict[str, dict[str, float]]:
+    """Zero-shot accuracy of classes and conditions for every domain of an album."""
+    names = list(CLASSES)
+    class_texts = clip.embed_text(class_prompts(names))
+    condition_texts = clip.embed_text([DOMAIN_PROMPTS[domain] for domain in DOMAINS])
+    random = np.random.default_rng(11)
+    right: dict[str, dict[str, list[bool]]] = {domain: {"class": [], "condition": []} for domain in DOMAINS}
+    domains = {condition: domain for domain, condition in DOMAINS.items()}
+    for kind, of_thing, texts in (("class", 1.0, class_texts), ("condition", 0.0, condition_texts)):
+        for _ in range(0, crops, 100):
+            batch = [cut(album, random, clip.spec.tower.image_size, of_thing) for _ in range(100)]
+            embeddings = F.normalize(clip.model.encode_image(as_images(batch).to(texts.device)), dim=-1)
+            best = (embeddings @ texts.T).argmax(1).tolist()
+            for crop, answer in zip(batch, best, strict=True):
+                domain = domains[crop.condition]
+                said = names[answer] == crop.name if kind == "class" else list(DOMAINS)[answer] == domain
+                right[domain][kind].append(said)
+    table = {
+        domain: {kind: round(100 * float(np.mean(v)), 1) for kind, v in kinds.items()}
+        for domain, kinds in right.items()
+    }
+    for domain, row in table.items():
+        log.print(f"  {domain}: class {row['class']:.1f} %, condition {row['condition']:.1f} %", highlight=False)
+    return table
+
+
+DOMAIN_PROMPTS = {
+    "daytime_clear": "an image taken on a clear day",
+    "daytime_foggy": "an image taken on a fog day",
+    "night_sunny": "an image taken on a clear night",
+    "dusk_rainy": "an image taken on a rain evening",
+    "night_rainy": "an image taken on a rain night",
+}
+__all__ = ["Caption", "Pretraining", "Style", "accuracy", "contrast", "pretrain", "zero_shot"]

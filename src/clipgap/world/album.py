@@ -1,0 +1,121 @@
+"""An album: many small scenes drawn once and kept in one memory-mapped file, from which crops are cut."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clipgap.world.canvas import HEIGHT, WIDTH
+from clipgap.world.optics import Condition, photograph
+from clipgap.world.street import Thing, draw_street
+from clipgap.world.style import Style
+
+Pixels = npt.NDArray[np.uint8]
+CHUNK = 50
+"""Scenes that one task of a worker draws."""
+
+
+@dataclass(frozen=True)
+class Album:
+    """Pictures (N, H, W, 3), and of each its condition and things."""
+
+    pictures: Pixels
+    conditions: list[Condition]
+    things: list[tuple[Thing, ...]]
+
+    def __len__(self) -> int:
+        return len(self.conditions)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square piece of a picture, resized: its main thing (None: a piece of street) and all classes visible in it."""
+
+    pixels: Pixels
+    name: str | None
+    seen: frozenset[str]
+    condition: Condition
+
+
+def draw_album(
+    file: Path, scenes: int, style: Style, conditions: tuple[Condition, ...], seed: int, workers: int, report: Any
+) -> Album:
+    """Draw scenes under conditions that take turns. The same seed gives the same album, whatever the workers."""
+    np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(scenes, HEIGHT, WIDTH, 3)).flush()
+    task = partial(_draw_chunk, file, scenes, style, conditions, seed)
+    things: list[tuple[Thing, ...]] = []
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for chunk in pool.map(task, range(0, scenes, CHUNK)):
+            things += chunk
+            report(len(chunk))
+    pictures = np.load(file, mmap_mode="r")
+    return Album(pictures, [conditions[i % len(conditions)] for i in range(scenes)], things)
+
+
+def _draw_chunk(
+    file: Path, scenes: int, style: Style, conditions: tuple[Condition, ...], seed: int, first: int
+) -> list[tuple[Thing, ...]]:
+    cv2.setNumThreads(1)
+    pictures = np.lib.format.open_memmap(file, mode="r+")
+    things = []
+    for i in range(first, min(first + CHUNK, scenes)):
+        random = np.random.default_rng((seed, i))
+        scene = draw_street(random, style)
+        pictures[i] = photograph(scene, conditions[i % len(conditions)], style, random)
+        things.append(scene.things)
+    pictures.flush()
+    return things
+
+
+def cut(album: Album, random: np.random.Generator, size: int, of_thing: float = 0.6) -> Crop:
+    """A random crop of a random picture: around a thing with the chance `of_thing`, else any piece of the street.
+
+    Common classes are thinned out, so that every class is seen about as often.
+    """
+    while True:
+        index = int(random.integers(len(album)))
+        if random.random() >= of_thing:
+            return _crop(album, index, None, random, size)
+        if album.things[index]:
+            thing = album.things[index][int(random.integers(len(album.things[index])))]
+            if random.random() < {"car": 0.25, "person": 0.6}.get(thing.name, 1.0):
+                return _crop(album, index, thing, random, size)
+
+
+def _crop(album: Album, index: int, thing: Thing | None, random: np.random.Generator, size: int) -> Crop:
+    if thing:
+        x1, y1, x2, y2 = thing.box
+        side = float(np.clip(max(x2 - x1, y2 - y1) * random.uniform(1.05, 2.2), 16, HEIGHT))
+        shift = random.uniform(-0.5, 0.5, 2) * max(side - max(x2 - x1, y2 - y1), 0)
+        left, top = (x1 + x2 - side) / 2 + shift[0], (y1 + y2 - side) / 2 + shift[1]
+    else:
+        side = float(random.uniform(0.45 * HEIGHT, HEIGHT))
+        left, top = random.uniform(0, WIDTH - side), random.uniform(0, HEIGHT - side)
+    left, top = int(np.clip(left, 0, WIDTH - side)), int(np.clip(top, 0, HEIGHT - side))
+    end = int(side)
+    piece = album.pictures[index, top : top + end, left : left + end]
+    mirrored = piece[:, ::-1] if random.random() < 0.5 else piece
+    pixels = cv2.resize(
+        np.ascontiguousarray(mirrored), (size, size), interpolation=cv2.INTER_LINEAR if end < size else cv2.INTER_AREA
+    )
+    seen = {t.name for t in album.things[index] if _share_inside(t.box, left, top, end) > 0.6}
+    if thing:
+        seen.add(thing.name)
+    return Crop(
+        np.asarray(pixels, dtype=np.uint8), thing.name if thing else None, frozenset(seen), album.conditions[index]
+    )
+
+
+def _share_inside(box: tuple[int, int, int, int], left: int, top: int, side: int) -> float:
+    x1, y1, x2, y2 = box
+    width = min(x2, left + side) - max(x1, left)
+    height = min(y2, top + side) - max(y1, top)
+    return max(width, 0) * max(height, 0) / ((x2 - x1) * (y2 - y1))
