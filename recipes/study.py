@@ -171,14 +171,11 @@ def _first_of_each_fit(tasks: list[Task]) -> list[Task]:
 def _in_processes(function: Any, tasks: list[Task], workers: int) -> None:
     if not tasks:
         return
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         waiting = {pool.submit(function, task): task for task in tasks}
         for number, done in enumerate(as_completed(waiting), start=1):
-            log.print(
-                f"{function.__name__} {number}/{len(tasks)}: {waiting[done].row}, seed {waiting[done].seed}: {done.result()}"
-            )
+            task = waiting[done]
+            log.print(f"{function.__name__} {number}/{len(tasks)}: {task.row}, seed {task.seed}: {done.result()}")
 
 
 def fit_offsets(task: Task) -> str:
@@ -237,7 +234,7 @@ def render(results: list[dict[str, Any]], study: Study) -> str:
         if len(pairs) > 1:
             cells = [_interval([_score(a, d) - _score(b, d) for a, b in pairs]) for d in [*domains, None]]
             lines.append(
-                f"| {study.rows[name].title} − {study.rows[other].title} | {len(pairs)} | {' | '.join(cells)} |"
+                f"| {study.rows[name].title} - {study.rows[other].title} | {len(pairs)} | {' | '.join(cells)} |"
             )
     return "\n".join(lines)
 

@@ -67,6 +67,4 @@ def pretrain(
     if as_json:
         typer.echo(json.dumps({"weights": str(out / WEIGHTS), "zero_shot": card["zero_shot"]}))
     else:
-        say(
-            f"{out / WEIGHTS}: use it with --set clip.name=tiny --set clip.file={out / WEIGHTS} --set clip.quick_gelu=true"
-        )
+        say(f"{out / WEIGHTS}: use it with --set clip.name=tiny --set clip.file={out / WEIGHTS}")

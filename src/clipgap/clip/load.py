@@ -65,7 +65,7 @@ def _from_file(path: Path, config: ClipConfig) -> Clip:
 def _quick_gelu(path: Path, config: ClipConfig, from_openai: bool) -> bool:
     if config.quick_gelu is not None:
         return config.quick_gelu
-    if from_openai or config.name.endswith("-quickgelu"):
+    if from_openai or config.name.endswith("-quickgelu") or config.name == "tiny":
         return True
     if config.pretrained:
         return bool(_tag(config.name, config.pretrained).get("quick_gelu", False))
@@ -105,7 +105,7 @@ def _from_tag(config: ClipConfig) -> Clip:
 def _shipped(config: ClipConfig) -> Clip:
     if config.pretrained not in (None, "world"):
         raise WeightsError(f"clip.pretrained={config.pretrained}: no such weights of tiny (there are: world, random)")
-    clip = _from_file(TINY_FILE, config.model_copy(update={"quick_gelu": TINY.quick_gelu}))
+    clip = _from_file(TINY_FILE, config)
     clip.weights = "miniature world"
     return clip
 

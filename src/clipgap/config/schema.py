@@ -169,7 +169,7 @@ class AugmentConfig(Section):
     """What step two does with the semantic augmentations (METHOD, section 4)."""
 
     kind: Literal["fitted", "random", "permuted", "none"] = "fitted"
-    """Controls: `random`, a random direction of the same pooled norm a prompt; `permuted`, channels in another order."""
+    """Controls: `random`, for every prompt a random direction of the same pooled norm; `permuted`, channels mixed."""
     file: str | None = None
     """The file that `clipgap fit` wrote."""
     probability: Fraction = 0.5

@@ -19,6 +19,8 @@ from clipgap.world.street import Thing, draw_street
 from clipgap.world.style import Style
 
 Pixels = npt.NDArray[np.uint8]
+LEAST_THING = 12
+"""Pixels of the shorter side of what a crop is made of."""
 CHUNK = 50
 """Scenes that one task of a worker draws."""
 
@@ -37,11 +39,14 @@ class Album:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square piece of a picture, resized: its main thing (None: a piece of street) and all classes visible in it."""
+    """A square piece of a picture, resized: its main thing, and what else of the classes is in it.
+
+    `name` is None for a piece of street; `also` are classes that are somewhere in the crop, large or hardly to be seen.
+    """
 
     pixels: Pixels
     name: str | None
-    seen: frozenset[str]
+    also: frozenset[str]
     condition: Condition
 
 
@@ -75,7 +80,7 @@ def _draw_chunk(
     return things
 
 
-def cut(album: Album, random: np.random.Generator, size: int, of_thing: float = 0.6) -> Crop:
+def cut(album: Album, random: np.random.Generator, size: int, of_thing: float) -> Crop:
     """A random crop of a random picture: around a thing with the chance `of_thing`, else any piece of the street.
 
     Common classes are thinned out, so that every class is seen about as often.
@@ -84,8 +89,9 @@ def cut(album: Album, random: np.random.Generator, size: int, of_thing: float = 
         index = int(random.integers(len(album)))
         if random.random() >= of_thing:
             return _crop(album, index, None, random, size)
-        if album.things[index]:
-            thing = album.things[index][int(random.integers(len(album.things[index])))]
+        large = [thing for thing in album.things[index] if thing.least_side >= LEAST_THING]
+        if large:
+            thing = large[int(random.integers(len(large)))]
             if random.random() < {"car": 0.25, "person": 0.6}.get(thing.name, 1.0):
                 return _crop(album, index, thing, random, size)
 
@@ -106,16 +112,11 @@ def _crop(album: Album, index: int, thing: Thing | None, random: np.random.Gener
     pixels = cv2.resize(
         np.ascontiguousarray(mirrored), (size, size), interpolation=cv2.INTER_LINEAR if end < size else cv2.INTER_AREA
     )
-    seen = {t.name for t in album.things[index] if _share_inside(t.box, left, top, end) > 0.6}
-    if thing:
-        seen.add(thing.name)
-    return Crop(
-        np.asarray(pixels, dtype=np.uint8), thing.name if thing else None, frozenset(seen), album.conditions[index]
-    )
+    also = {t.name for t in album.things[index] if _overlaps(t.box, left, top, end)}
+    name = thing.name if thing else None
+    return Crop(np.asarray(pixels, dtype=np.uint8), name, frozenset(also - {name}), album.conditions[index])
 
 
-def _share_inside(box: tuple[int, int, int, int], left: int, top: int, side: int) -> float:
+def _overlaps(box: tuple[int, int, int, int], left: int, top: int, side: int) -> bool:
     x1, y1, x2, y2 = box
-    width = min(x2, left + side) - max(x1, left)
-    height = min(y2, top + side) - max(y1, top)
-    return max(width, 0) * max(height, 0) / ((x2 - x1) * (y2 - y1))
+    return x1 < left + side and x2 > left and y1 < top + side and y2 > top

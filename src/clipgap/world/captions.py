@@ -105,12 +105,18 @@ def write_caption(random: np.random.Generator, name: str | None, condition: Cond
     return Caption(text, name, weather if says_weather else None, time if says_time else None)
 
 
-def truth(captions: list[Caption], seen: list[frozenset[str]], conditions: list[Condition]) -> npt.NDArray[np.bool_]:
-    """Whether caption j is true of picture i: (pictures, captions). `seen` are the classes visible in each picture."""
-    names = np.array([[c.name is None or c.name in classes for c in captions] for classes in seen])
+def truth(
+    captions: list[Caption], names: list[str | None], also: list[frozenset[str]], conditions: list[Condition]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Whether caption j is true of picture i, and whether that is clear: two arrays (pictures, captions).
+
+    A class that is in the picture without being its subject makes a caption neither right nor wrong.
+    """
+    named = np.array([[c.name is None or c.name == name for c in captions] for name in names])
+    beside = np.array([[c.name is not None and c.name in classes for c in captions] for classes in also])
     weathers = np.array([[c.weather is None or w in TRUE_IN[c.weather] for c in captions] for w, _ in conditions])
     times = np.array([[c.time is None or c.time == t for c in captions] for _, t in conditions])
-    return np.asarray(names & weathers & times)
+    return named & weathers & times, ~(beside & weathers & times)
 
 
 def _pick(random: np.random.Generator, words: tuple[str, ...]) -> str:

@@ -168,14 +168,10 @@ def _mirrored(light: Light, lamps: Light, scene: Scene, share: float) -> Light:
     above = (light + lamps)[max(row - (HEIGHT - row), 0) : row][::-1]
     mirror = np.zeros_like(light)
     mirror[row : row + len(above)] = above[: HEIGHT - row]
-    mirror = cv2.resize(
-        cv2.GaussianBlur(
-            cv2.resize(mirror, (WIDTH // 4, HEIGHT // 4), interpolation=cv2.INTER_AREA), (0, 0), 1.2, sigmaY=4
-        ),
-        (WIDTH, HEIGHT),
-    )
+    quarter = cv2.resize(mirror, (WIDTH // 4, HEIGHT // 4), interpolation=cv2.INTER_AREA)
+    smeared = cv2.resize(cv2.GaussianBlur(quarter, (0, 0), 1.2, sigmaY=4), (WIDTH, HEIGHT))
     road = (scene.owner == 1)[..., None] * np.float32(share)
-    return np.asarray(light * (1 - 0.6 * road) + mirror * road, dtype=np.float32)
+    return np.asarray(light * (1 - 0.6 * road) + smeared * road, dtype=np.float32)
 
 
 def _veiled(light: Light, scene: Scene, look: Look, visibility: float, airy: bool) -> Light:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clipgap.world.canvas import HEIGHT, WIDTH, Brush, Camera, Canvas, Colour
-from clipgap.world.style import Style
-from clipgap.world.things import Lamp, Painter, Place, _vary
+from clipgap.world.painter import Lamp, Painter, Place
+from clipgap.world.style import Style, shaded, vary
+from clipgap.world.things import draw_thing
 
 SHARES = {"car": 0.5, "person": 0.17, "truck": 0.1, "bus": 0.07, "bike": 0.08, "motor": 0.08}
 """How often a thing is of a class: unequal as in the real set, if less so; riders come with bikes and motors."""
@@ -31,6 +32,12 @@ class Thing:
     name: str
     box: tuple[int, int, int, int]
     distance: float
+
+    @property
+    def least_side(self) -> int:
+        """The box's shorter side in pixels."""
+        x1, y1, x2, y2 = self.box
+        return min(x2 - x1, y2 - y1)
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ def draw_street(random: np.random.Generator, style: Style, least: int = 3, most:
     stands += [(z, what, x) for what, x, z in _furniture(random, half, kerb)]
     for z, what, where in sorted(stands, key=lambda stand: -stand[0]):
         if isinstance(where, Place):
-            for name, surface, width in painter.draw(what, where):
+            for name, surface, width in draw_thing(painter, what, where):
                 mine = canvas.owner == surface
                 drawn.append((name, surface, width, int(mine.sum()), z))
                 _cast(shadow, camera, where.x, z, width)
@@ -122,7 +129,7 @@ def _places(random: np.random.Generator, half: float, kerb: float, least: int, m
 def _ground(canvas: Canvas, random: np.random.Generator, half: float) -> None:
     camera = canvas.camera
     row = camera.horizon
-    verge = _vary(random, ((150, 146, 140), (128, 136, 104), (160, 152, 138)))
+    verge = vary(random, ((150, 146, 140), (128, 136, 104), (160, 152, 138)))
     canvas.polygon(((-9, row), (WIDTH + 9, row), (WIDTH + 9, HEIGHT + 9), (-9, HEIGHT + 9)), verge, 1)
     asphalt = random.uniform(84, 122)
     _strip(canvas, -half, half, 1.0, 400.0, (asphalt, asphalt, asphalt + 3))
@@ -156,9 +163,9 @@ def _houses(canvas: Canvas, random: np.random.Generator, style: Style, x: float)
         length, height = random.uniform(6, 18), random.uniform(5, 17)
         near = max(z - length, 2.0)
         if random.random() < 0.78:
-            colour = _vary(random, style.walls)
+            colour = vary(random, style.walls)
             wall, front = canvas.wall(x), canvas.surface(near)
-            _along(canvas, wall, x, near, z, 0, height, tuple(0.82 * c for c in colour))  # type: ignore[arg-type]
+            _along(canvas, wall, x, near, z, 0, height, shaded(colour, 0.82))
             left, top = camera.project(x, height, near)
             far_left, foot = camera.project(x + side * 14, 0, near)
             canvas.polygon(((left, top), (far_left, top), (far_left, foot), (left, foot)), colour, front)
@@ -169,7 +176,7 @@ def _houses(canvas: Canvas, random: np.random.Generator, style: Style, x: float)
 def _windows(
     canvas: Canvas, random: np.random.Generator, wall: int, x: float, near: float, far: float, height: float
 ) -> None:
-    glass = _vary(random, ((70, 84, 98), (92, 100, 104), (54, 58, 70)))
+    glass = vary(random, ((70, 84, 98), (92, 100, 104), (54, 58, 70)))
     floors, columns = int(np.clip(height / 3, 1, 4)), int(np.clip((far - near) / 3, 1, 4))
     step = (far - near) / columns
     for floor in range(floors):
@@ -209,7 +216,7 @@ def _paint_furniture(painter: Painter, what: str, x: float, z: float) -> list[tu
     scale = camera.focal / z
     column, ground = camera.project(x, 0, z)
     brush = Brush(canvas, surface, column - scale / 2, scale, ground, scale)
-    grey = _vary(random, ((96, 98, 100), (70, 74, 76)))
+    grey = vary(random, ((96, 98, 100), (70, 74, 76)))
     if what == "lamp":
         reach = -1.4 if x > 0 else 1.4
         brush.stroke(0.5, 0, 0.5, 5.6, 0.12, grey)
@@ -219,26 +226,26 @@ def _paint_furniture(painter: Painter, what: str, x: float, z: float) -> list[tu
         painter.lamps.append(Lamp(lamp_column, lamp_row, max(0.14 * scale, 0.6), (1.0, 0.72, 0.36), surface))
         return [(lamp_column, ground, 4.5 * scale)]
     if what == "tree":
-        leaf, height = _vary(random, ((70, 108, 52), (92, 120, 60), (60, 92, 60))), random.uniform(3.5, 7)
+        leaf, height = vary(random, ((70, 108, 52), (92, 120, 60), (60, 92, 60))), random.uniform(3.5, 7)
         brush.stroke(0.5, 0, 0.5, 0.6 * height, 0.25, (92, 72, 54))
         for _ in range(6):
             x_leaf, y_leaf = 0.5 + random.normal(0, 0.16 * height), 0.7 * height + random.normal(0, 0.12 * height)
             shade = random.uniform(0.75, 1.1)
-            brush.disc(x_leaf, y_leaf, random.uniform(0.12, 0.22) * height, tuple(shade * c for c in leaf))  # type: ignore[arg-type]
+            brush.disc(x_leaf, y_leaf, random.uniform(0.12, 0.22) * height, shaded(leaf, shade))
     elif what == "post":
-        brush.stroke(0.5, 0, 0.5, random.uniform(0.8, 1.4), 0.22, _vary(random, style.walls))
+        brush.stroke(0.5, 0, 0.5, random.uniform(0.8, 1.4), 0.22, vary(random, style.walls))
     elif what == "bin":
-        brush.box(0.2, 0, 0.8, random.uniform(0.9, 1.3), _vary(random, style.paints))
+        brush.box(0.2, 0, 0.8, random.uniform(0.9, 1.3), vary(random, style.paints))
     elif what == "sign":
         height = random.uniform(2.0, 2.8)
         brush.stroke(0.5, 0, 0.5, height, 0.07, grey)
-        brush.disc(0.5, height, 0.34, _vary(random, ((190, 40, 40), (40, 80, 160), (220, 190, 60))))
+        brush.disc(0.5, height, 0.34, vary(random, ((190, 40, 40), (40, 80, 160), (220, 190, 60))))
         brush.disc(0.5, height, 0.22, (226, 224, 218))
     else:  # a kiosk: a box with a window, as large as a van
-        paint = _vary(random, style.paints)
+        paint = vary(random, style.paints)
         brush.box(-0.5, 0, 1.5, 2.3, paint)
         brush.box(-0.3, 1.0, 1.3, 1.8, (84, 90, 96))
-        brush.box(-0.7, 2.3, 1.7, 2.5, tuple(0.7 * c for c in paint))  # type: ignore[arg-type]
+        brush.box(-0.7, 2.3, 1.7, 2.5, shaded(paint, 0.7))
     return []
 
 

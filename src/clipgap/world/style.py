@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 Range = tuple[float, float]
 Hues = tuple[tuple[int, int, int], ...]
 Outline = tuple[tuple[float, float], ...]
@@ -144,3 +146,15 @@ WEB = Style(
     wetness=(0.15, 0.65),
 )
 """The tiny CLIP's world."""
+
+
+def vary(random: np.random.Generator, colours: tuple[tuple[float, float, float], ...]) -> tuple[float, float, float]:
+    """One of the colours, a little lighter or darker."""
+    red, green, blue = colours[random.integers(len(colours))]
+    light = random.uniform(0.8, 1.12)
+    return min(red * light, 255.0), min(green * light, 255.0), min(blue * light, 255.0)
+
+
+def shaded(colour: tuple[float, float, float], factor: float) -> tuple[float, float, float]:
+    """A colour with less light on it."""
+    return colour[0] * factor, colour[1] * factor, colour[2] * factor
