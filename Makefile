@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: setup demo test test-all check bench synthetic-checkpoint clean
+.PHONY: setup demo test test-all check bench study synthetic-checkpoint clean
 
 setup: .venv/installed
 
@@ -32,6 +32,11 @@ check: setup
 bench: setup
 	$(BIN)/python -m benchmarks.fit_step
 	$(BIN)/python -m benchmarks.rn101
+
+# Resumable: what has a result in runs/study is not done again.
+study: setup
+	$(BIN)/python -m recipes.study mini_world
+	$(BIN)/python -m recipes.study photos
 
 synthetic-checkpoint: setup
 	$(BIN)/python -m tests.parity.synthetic --out synthetic_authors.pth

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from clipgap.cli.main import main
-from tests.runs import make_run
+from tests.runs import SMALL_RUN, make_run
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -131,6 +131,53 @@ def test_config_show_prints_what_a_run_would_use(made: Path, run: Run) -> None:
     assert "lr: 0.5" in out
     code, out, _ = run("config", "schema")
     assert "RunSection" in json.loads(out)["$defs"]
+
+
+def test_world_make_writes_the_same_bytes_for_a_seed(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        code, out, _ = run(
+            "world",
+            "make",
+            "--seed",
+            7,
+            "--scenes",
+            3,
+            "--held-out",
+            1,
+            "--workers",
+            1,
+            "--out",
+            tmp_path / name,
+            "--json",
+        )
+        assert code == 0
+        assert json.loads(out) == {"world": str(tmp_path / name), "seed": 7, "scenes": 3, "held_out": 1}
+    names = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*")]
+    assert len(names) == 2 * (3 + 2 + 4) + 3 + 4
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+    code, _, err = run("world", "make", "--out", tmp_path / "a")
+    assert (code, "is there already" in err) == (2, True)
+
+
+def test_the_demo_compares_two_trainings_and_goes_on_where_it_was(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = [line for line in SMALL_RUN if not line.startswith(("data", "clip", "augment", "run"))]
+    monkeypatch.setattr("clipgap.engine.demo.LENGTHS", {"quick": (4, (*short, "run.workers=0"))})
+    out = tmp_path / "demo"
+    code, first, _ = run("demo", "--quick", "--device", "cpu", "--out", out, "--json")
+    assert code == 0
+    scores = json.loads(first)["scores"]
+    assert list(scores) == ["without augmentation", "with semantic augmentation"]
+    assert next(iter(scores["without augmentation"])) == "daytime_clear"
+    assert list(scores["without augmentation"])[-1] == "mean over targets"
+    assert len(list((out / "predictions" / "drawn").iterdir())) == 5
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    code, again, _ = run("demo", "--quick", "--device", "cpu", "--out", out)
+    assert code == 0
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
+    assert "mean over targets" in again
+    assert "mostly chance" in again
 
 
 def test_doctor_says_what_is_here(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from clipgap.world import DOMAINS, write_world
 
 SHOWN = 6
 """Pictures of a domain that are drawn."""
-LENGTHS = {
+LENGTHS: dict[str, tuple[int, tuple[str, ...]]] = {
     "whole": (1000, ()),
     "quick": (300, ("train.steps=150", "train.lr_steps=[120]", "fit.steps=60")),
 }

@@ -24,6 +24,7 @@ from torchvision.transforms.functional import normalize
 
 from clipgap.clip import IMAGE_MEAN, IMAGE_STD, TINY, Clip
 from clipgap.engine.runtime import environment_record, log, progress_bar
+from clipgap.errors import ConfigError
 from clipgap.files import require_new, write_text, write_then_rename
 from clipgap.prompts import class_prompts
 from clipgap.world import (
@@ -44,6 +45,8 @@ from clipgap.world import (
 )
 
 WEIGHTS, LOG, CARD, CHECKPOINT, ALBUM = "tiny_clip.safetensors", "log.jsonl", "card.json", "checkpoint.pt", "album.npy"
+SAVE_EVERY = 200
+"""Steps between two checkpoints, for `--resume`."""
 HELD_OUT_SEED = 1_000_003
 """Added to the seed for the scenes that the zero-shot accuracy is measured on."""
 
@@ -63,7 +66,8 @@ class Pretraining:
     """Share of the crops that are made around a thing: weather is learnt sooner than classes."""
     skipped: tuple[Condition, ...] = ()
     """Conditions that are left out: the control tower is trained without the four target conditions."""
-    style: str = "web"
+    held_out: int = 1000
+    """Scenes of each style that the zero-shot accuracy is measured on."""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -83,6 +87,7 @@ def pretrain(
 
     Raises:
         DataError: `out` holds something already.
+        ConfigError: what is to be resumed was begun with another recipe.
     """
     if not resume:
         require_new(out, "--out (--resume goes on with a pre-training)")
@@ -96,7 +101,7 @@ def pretrain(
     clip = Clip(model, TINY, "tiny", WEIGHTS)
     card = {"recipe": asdict(recipe), "zero_shot": zero_shot(clip, recipe, out, workers), **environment_record()}
     write_text(out / CARD, json.dumps(card, indent=1))
-    (out / ALBUM).unlink()
+    _forget_album(out / ALBUM)
     (out / CHECKPOINT).unlink(missing_ok=True)
     return card
 
@@ -133,7 +138,7 @@ def _train(model: open_clip.CLIP, album: Album, recipe: Pretraining, out: Path, 
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, recipe.lr, betas=(0.9, 0.98))
-    first = _restore(out / CHECKPOINT, model, optimizer)
+    first = _restore(out / CHECKPOINT, recipe, model, optimizer)
     model.train()
     with progress_bar("pre-train", recipe.steps, first) as report:
         for step, (images, tokens, true, clear) in enumerate(_batches(album, recipe, first), start=first):
@@ -151,8 +156,8 @@ def _train(model: open_clip.CLIP, album: Album, recipe: Pretraining, out: Path, 
             report(loss=float(loss.detach()))
             if (step + 1) % 50 == 0 or step + 1 == recipe.steps:
                 _log(out / LOG, step + 1, loss, optimizer)
-            if (step + 1) % 200 == 0:
-                _checkpoint(out / CHECKPOINT, step + 1, model, optimizer)
+            if (step + 1) % SAVE_EVERY == 0:
+                _checkpoint(out / CHECKPOINT, recipe, step + 1, model, optimizer)
     model.eval()
 
 
@@ -191,15 +196,17 @@ def _schedule(step: int, recipe: Pretraining) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)))
 
 
-def _checkpoint(file: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    state = {"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
+def _checkpoint(file: Path, recipe: Pretraining, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    state = {"recipe": repr(recipe), "step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
     write_then_rename(file, lambda path: torch.save(state, path))
 
 
-def _restore(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _restore(file: Path, recipe: Pretraining, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     if not file.is_file():
         return 0
     state = torch.load(file, map_location="cpu", weights_only=True)
+    if state["recipe"] != repr(recipe):
+        raise ConfigError(f"--resume: {file.parent} was begun with other settings ({state['recipe']}); use those")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])
@@ -211,7 +218,7 @@ def _log(file: Path, step: int, loss: Tensor, optimizer: torch.optim.Optimizer) 
         stream.write(json.dumps(line) + "\n")
 
 
-def zero_shot(clip: Clip, recipe: Pretraining, folder: Path, workers: int, scenes: int = 1000) -> dict[str, Any]:
+def zero_shot(clip: Clip, recipe: Pretraining, folder: Path, workers: int) -> dict[str, Any]:
     """Zero-shot accuracy in percent, on scenes of neither the training's seed nor, for `streets`, its assets.
 
     For each style and domain: `class`, 7 ways, on crops around a thing (right is the thing the crop is around);
@@ -220,17 +227,22 @@ def zero_shot(clip: Clip, recipe: Pretraining, folder: Path, workers: int, scene
     found: dict[str, Any] = {}
     for style in (WEB, STREETS):
         file = folder / f"held_out_{style.name}.npy"
-        with progress_bar(f"draw held-out scenes ({style.name})", scenes) as report:
+        with progress_bar(f"draw held-out scenes ({style.name})", recipe.held_out) as report:
             album = draw_album(
-                file, scenes, style, tuple(DOMAINS.values()), recipe.seed + HELD_OUT_SEED, workers, report
+                file, recipe.held_out, style, tuple(DOMAINS.values()), recipe.seed + HELD_OUT_SEED, workers, report
             )
         found[style.name] = accuracy(clip, album)
-        file.unlink()
+        _forget_album(file)
     return found
 
 
+def _forget_album(file: Path) -> None:
+    file.unlink()
+    file.with_suffix(".json").unlink()
+
+
 @torch.no_grad()
-def accuracy(clip: Clip, album: Album, crops: int = 2000) -> dict[str, dict[str, float]]:
+def accuracy(clip: Clip, album: Album) -> dict[str, dict[str, float]]:
     """Zero-shot accuracy of classes and conditions for every domain of an album."""
     names = list(CLASSES)
     class_texts = clip.embed_text(class_prompts(names))
@@ -239,7 +251,7 @@ def accuracy(clip: Clip, album: Album, crops: int = 2000) -> dict[str, dict[str,
     right: dict[str, dict[str, list[bool]]] = {domain: {"class": [], "condition": []} for domain in DOMAINS}
     domains = {condition: domain for domain, condition in DOMAINS.items()}
     for kind, of_thing, texts in (("class", 1.0, class_texts), ("condition", 0.0, condition_texts)):
-        for _ in range(0, crops, 100):
+        for _ in range(0, 2 * len(album), 100):
             batch = [cut(album, random, clip.spec.tower.image_size, of_thing) for _ in range(100)]
             embeddings = F.normalize(clip.model.encode_image(as_images(batch).to(texts.device)), dim=-1)
             best = (embeddings @ texts.T).argmax(1).tolist()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from clipgap.files import write_text
 from clipgap.world.canvas import HEIGHT, WIDTH
 from clipgap.world.optics import Condition, photograph
+from clipgap.world.sets import Counter
 from clipgap.world.street import Thing, draw_street
 from clipgap.world.style import Style
 
@@ -51,9 +53,28 @@ class Crop:
 
 
 def draw_album(
-    file: Path, scenes: int, style: Style, conditions: tuple[Condition, ...], seed: int, workers: int, report: Any
+    file: Path, scenes: int, style: Style, conditions: tuple[Condition, ...], seed: int, workers: int, report: Counter
 ) -> Album:
-    """Draw scenes under conditions that take turns. The same seed gives the same album, whatever the workers."""
+    """Draw scenes under conditions that take turns, into `file` and a JSON beside it; read them if they are there.
+
+    The same seed gives the same album, whatever the workers.
+    """
+    record = file.with_suffix(".json")
+    key = [scenes, style.name, [list(condition) for condition in conditions], seed]
+    known = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    if known.get("key") != key:
+        things = _draw_all(file, scenes, style, conditions, seed, workers, report)
+        content = {"key": key, "things": [[asdict(thing) for thing in scene] for scene in things]}
+        write_text(record, json.dumps(content))
+        known = json.loads(record.read_text(encoding="utf-8"))
+    read = [tuple(Thing(one["name"], tuple(one["box"]), one["distance"]) for one in scene) for scene in known["things"]]
+    pictures = np.load(file, mmap_mode="r")
+    return Album(pictures, [conditions[i % len(conditions)] for i in range(scenes)], read)
+
+
+def _draw_all(
+    file: Path, scenes: int, style: Style, conditions: tuple[Condition, ...], seed: int, workers: int, report: Counter
+) -> list[tuple[Thing, ...]]:
     np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(scenes, HEIGHT, WIDTH, 3)).flush()
     task = partial(_draw_chunk, file, scenes, style, conditions, seed)
     things: list[tuple[Thing, ...]] = []
@@ -61,8 +82,7 @@ def draw_album(
         for chunk in pool.map(task, range(0, scenes, CHUNK)):
             things += chunk
             report(len(chunk))
-    pictures = np.load(file, mmap_mode="r")
-    return Album(pictures, [conditions[i % len(conditions)] for i in range(scenes)], things)
+    return things
 
 
 def _draw_chunk(

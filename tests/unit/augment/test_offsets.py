@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from tests.clips import TINY, make_clip
 
-from clipgap.augment import OffsetFeatures, SemanticAugmentations, random_like
+from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
 from clipgap.clip import ClipSpec, TowerSpec
 from clipgap.errors import WeightsError
 from clipgap.prompts import BUILT_IN, PromptSet
@@ -73,6 +73,15 @@ def test_random_offsets_have_the_fitted_ones_norms_and_other_directions() -> Non
     assert torch.nn.functional.cosine_similarity(drawn, pooled).abs().max() < 0.5
     assert torch.equal(drawn, random_like(pooled, seed=1))
     assert not torch.equal(drawn, random_like(pooled, seed=2))
+
+
+def test_permuted_offsets_keep_their_numbers_and_how_alike_they_are() -> None:
+    pooled = make_augmentations().pooled
+    mixed = permute_channels(pooled, seed=1)
+    torch.testing.assert_close(mixed.sort(dim=1).values, pooled.sort(dim=1).values)
+    torch.testing.assert_close(mixed @ mixed.T, pooled @ pooled.T)
+    assert not torch.equal(mixed, pooled)
+    assert torch.equal(mixed, permute_channels(pooled, seed=1))
 
 
 def test_every_image_draws_its_own_offset_with_the_batchs_probability() -> None:
