@@ -27,7 +27,14 @@ def test_a_detector_learns_clear_day_and_the_augmentation_changes_what_it_sees_e
             assert all(row["pooled"] > row["before"] for row in fitted.record["cosines"])
         train(config, show=False)
         tables[kind] = evaluate_run(run, config, show=False).to_json()
-        expected = {"model.safetensors", "config.yaml", "run.yaml", "environment.json", "metrics.jsonl", "checkpoint.pt"}
+        expected = {
+            "model.safetensors",
+            "config.yaml",
+            "run.yaml",
+            "environment.json",
+            "metrics.jsonl",
+            "checkpoint.pt",
+        }
         assert {path.name for path in run.iterdir()} == expected
         assert set(tables[kind]["domains"]) == set(DOMAINS)
         assert tables[kind]["domains"]["daytime_clear"]["ap50"] > 30

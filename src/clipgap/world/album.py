@@ -119,7 +119,7 @@ def cut(album: Album, random: np.random.Generator, size: int, of_thing: float) -
 def _crop(album: Album, index: int, thing: Thing | None, random: np.random.Generator, size: int) -> Crop:
     if thing:
         x1, y1, x2, y2 = thing.box
-        side = float(np.clip(max(x2 - x1, y2 - y1) * random.uniform(1.05, 2.2), 16, HEIGHT))
+        side = float(np.clip(max(x2 - x1, y2 - y1) * random.uniform(1.05, 1.7), 16, HEIGHT))
         shift = random.uniform(-0.5, 0.5, 2) * max(side - max(x2 - x1, y2 - y1), 0)
         left, top = (x1 + x2 - side) / 2 + shift[0], (y1 + y2 - side) / 2 + shift[1]
     else:

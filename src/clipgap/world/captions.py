@@ -93,7 +93,7 @@ def write_caption(random: np.random.Generator, name: str | None, condition: Cond
         if name
         else (("both", OF_BOTH), ("weather", OF_WEATHER), ("time", OF_TIME))
     )
-    shares = (0.55, 0.45) if name else (0.64, 0.18, 0.18)
+    shares = (0.7, 0.3) if name else (0.64, 0.18, 0.18)
     kind, templates = kinds[int(random.choice(len(kinds), p=shares))]
     says_weather, says_time = kind in ("all", "both", "weather"), kind in ("all", "both", "time")
     words = {
