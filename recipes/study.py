@@ -75,9 +75,39 @@ ROWS = {
     "paper": Row("semantic augmentation (paper)", ("augment.kind=fitted",), FIVE),
     "upper_bound": Row("upper bound: a fifth in each domain", ("augment.kind=none", MIXED), FIVE),
 }
+DAY = "an image taken during the day"
+
+
+def _prompts(*targets: str) -> str:
+    """The setting that makes the target prompts these."""
+    return "data.prompts=" + json.dumps({"source": DAY, "targets": list(targets)})
+
+
+OTHER_WEATHER = tuple(
+    f"an image taken on a {w} {t}" for w in ("snow", "cloudy", "stormy") for t in ("day", "evening", "night")
+)
+THE_FOUR = ("fog day", "clear night", "rain evening", "rain night")
+WRONG = ("an image of a kitchen", "a painting of flowers", "a photo of a cat on a sofa", "a page of a book")
+LAYER3 = "detector.frozen=[stem, layer1, layer2, layer3]"
+EXTRAS = {
+    "bn_train_none": ("BatchNorm train, no augmentation", ("augment.kind=none", "batch_norm=train")),
+    "bn_train": ("BatchNorm train, semantic augmentation", ("batch_norm=train",)),
+    "layer3_none": ("layer3 frozen, no augmentation", ("augment.kind=none", LAYER3)),
+    "layer3": ("layer3 frozen, semantic augmentation", (LAYER3,)),
+    "other_weather": ("prompts that name no target (snow, cloudy, stormy)", (_prompts(*OTHER_WEATHER),)),
+    "only_fog": ("one prompt: fog day", (_prompts("an image taken on a fog day"),)),
+    "only_night": ("one prompt: clear night", (_prompts("an image taken on a clear night"),)),
+    "wrong": ("wrong prompts (a kitchen, ...)", (_prompts(*WRONG),)),
+    "the_four": ("four prompts: the targets", (_prompts(*(f"an image taken on a {name}" for name in THE_FOUR)),)),
+    "p_25": ("probability 0.25", ("augment.probability=0.25",)),
+    "p_100": ("probability 1", ("augment.probability=1.0",)),
+}
+ROWS |= {name: Row(title, settings, THREE, extra=True) for name, (title, settings) in EXTRAS.items()}
 STUDIES = {
     "mini_world": Study("mini_world", ROWS, scenes=1000, held_out=200),
-    "photos": Study("recipes/photos.yaml", {name: row for name, row in ROWS.items() if name != "upper_bound"}),
+    "photos": Study(
+        "recipes/photos.yaml", {name: row for name, row in ROWS.items() if name != "upper_bound" and not row.extra}
+    ),
 }
 
 
