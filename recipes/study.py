@@ -135,6 +135,7 @@ class Task:
         """The resolved config. Offsets are shared by all runs that would fit the same."""
         study = STUDIES[self.study]
         settings = [*self.settings, *study.rows[self.row].settings, f"run.seed={self.seed}", f"run.out={self.folder}"]
+        settings.append("run.workers=0")
         config = load_config(study.config, settings)
         relevant = [config.data.root, config.data.prompts, config.clip, config.batch_norm, config.image, config.fit]
         digest = hashlib.sha256(f"{relevant} {self.seed}".encode()).hexdigest()[:10]

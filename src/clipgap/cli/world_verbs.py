@@ -44,7 +44,7 @@ def make(
 def pretrain(
     out: Annotated[Path, typer.Option(help="New folder for weights, log and card.")],
     scenes: Annotated[int, typer.Option(min=1, help="Scenes to cut crops from.")] = 18_000,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of 192 crops.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of 192 crops.")] = 2000,
     without_targets: Annotated[
         bool, typer.Option("--without-targets", help="Leave the four target conditions out: the control tower.")
     ] = False,

@@ -23,8 +23,8 @@ TINY = ClipSpec(
     quick_gelu=True,
 )
 """A CLIP for demos, tests and the miniature world: 1.5 M image parameters, regions of 8 x 8."""
-TINY_FILE = Path(__file__).with_name("tiny_clip.safetensors")
-"""Its weights, pre-trained on the miniature world (docs/tiny_clip.md)."""
+TINY_FILE = Path(__file__).parent / "tiny_clip" / "tiny_clip.safetensors"
+"""Its weights, pre-trained on the miniature world (docs/world.md), with its card and log beside it."""
 OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")
 """Entries that only OpenAI's own files hold beside the weights."""
 CACHE = Path("~/.cache/clip")

@@ -151,6 +151,7 @@ def _train(model: open_clip.CLIP, album: Album, recipe: Pretraining, out: Path, 
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, recipe.lr, betas=(0.9, 0.98))
     first = _restore(out / CHECKPOINT, recipe, model, optimizer)
+    _cut_log(out / LOG, first)
     if not first:
         _open_residuals(model)
         _learn_words(model, recipe, device)
@@ -214,7 +215,9 @@ def _subject(random: np.random.Generator, recipe: Pretraining) -> tuple[str | No
 
 
 def _tokens(captions: list[Caption]) -> Tensor:
-    return open_clip.tokenize([caption.text for caption in captions], context_length=TINY.text.context_length)
+    texts = [caption.text for caption in captions]
+    tokens: Tensor = open_clip.tokenize(texts, context_length=TINY.text.context_length)
+    return tokens
 
 
 def _batches(album: Album, recipe: Pretraining, first: int) -> Iterator[Batch]:
@@ -273,6 +276,13 @@ def _log(file: Path, step: int, loss: Tensor, optimizer: torch.optim.Optimizer) 
         stream.write(json.dumps(line) + "\n")
 
 
+def _cut_log(file: Path, step: int) -> None:
+    """Forget what an interrupted training logged after its last checkpoint: it is done again."""
+    if file.is_file():
+        lines = file.read_text(encoding="utf-8").splitlines()
+        write_text(file, "".join(f"{line}\n" for line in lines if json.loads(line)["step"] <= step))
+
+
 def zero_shot(clip: Clip, recipe: Pretraining, folder: Path, workers: int) -> dict[str, Any]:
     """Zero-shot accuracy in percent, on scenes of neither the training's seed nor, for `streets`, its assets.
 
@@ -281,11 +291,9 @@ def zero_shot(clip: Clip, recipe: Pretraining, folder: Path, workers: int) -> di
     """
     found: dict[str, Any] = {}
     for style in (WEB, STREETS):
-        file = folder / f"held_out_{style.name}.npy"
+        file, seed = folder / f"held_out_{style.name}.npy", recipe.seed + HELD_OUT_SEED
         with progress_bar(f"draw held-out scenes ({style.name})", recipe.held_out) as report:
-            album = draw_album(
-                file, recipe.held_out, style, tuple(DOMAINS.values()), recipe.seed + HELD_OUT_SEED, workers, report
-            )
+            album = draw_album(file, recipe.held_out, style, tuple(DOMAINS.values()), seed, workers, report)
         found[style.name] = accuracy(clip, album)
         _forget_album(file)
     return found

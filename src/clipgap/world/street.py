@@ -21,8 +21,6 @@ INSIDE = 0.25
 """Least part of its width that is inside the picture, for a box."""
 LEAST_SIDE = 7
 """Least width and height of a box, in pixels."""
-NEAR, DISTANT = 5.5, 38.0
-"""Metres between which things stand."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,8 @@ class Scene:
     things: tuple[Thing, ...]
 
 
-def draw_street(random: np.random.Generator, style: Style, least: int = 3, most: int = 9) -> Scene:
-    """A street with `least` to `most` things on it (riders not counted)."""
+def draw_street(random: np.random.Generator, style: Style) -> Scene:
+    """A street with its things on it."""
     camera = Camera(
         random.uniform(240, 300), random.uniform(1.4, 2.3), random.uniform(120, 200), random.uniform(66, 92)
     )
@@ -74,9 +72,7 @@ def draw_street(random: np.random.Generator, style: Style, least: int = 3, most:
     painter = Painter(canvas, style, random)
     shadow = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
     drawn, pools = [], []
-    stands: list[tuple[float, str, Place | float]] = [
-        (p.z, name, p) for name, p in _places(random, half, kerb, least, most)
-    ]
+    stands: list[tuple[float, str, Place | float]] = [(p.z, name, p) for name, p in _places(random, style, half, kerb)]
     stands += [(z, what, x) for what, x, z in _furniture(random, half, kerb)]
     for z, what, where in sorted(stands, key=lambda stand: -stand[0]):
         if isinstance(where, Place):
@@ -104,16 +100,17 @@ def _visible(canvas: Canvas, name: str, surface: int, width: float, drawn: int, 
     return Thing(name, (x1, y1, x2, y2), distance)
 
 
-def _places(random: np.random.Generator, half: float, kerb: float, least: int, most: int) -> list[tuple[str, Place]]:
+def _places(random: np.random.Generator, style: Style, half: float, kerb: float) -> list[tuple[str, Place]]:
     """Things that do not stand in each other."""
     names, shares = tuple(SHARES), np.array(tuple(SHARES.values()))
     found: list[tuple[str, Place]] = []
-    wanted = int(random.integers(least, most + 1))
+    wanted = int(random.integers(style.things[0], style.things[1] + 1))
+    near, distant = style.distance
     for _ in range(4 * wanted):
         if len(found) == wanted:
             break
         name = str(random.choice(names, p=shares / shares.sum()))
-        z = float(np.exp(random.uniform(np.log(NEAR + (3 if name in ("bus", "truck") else 0)), np.log(DISTANT))))
+        z = float(np.exp(random.uniform(np.log(near + (3 if name in ("bus", "truck") else 0)), np.log(distant))))
         reach = kerb if name == "person" else half
         x = float(random.uniform(-reach, reach)) if random.random() < 0.8 else float(random.uniform(-0.55, 0.55) * z)
         x = float(np.clip(x, -min(reach, 0.62 * z), min(reach, 0.62 * z)))

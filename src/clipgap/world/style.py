@@ -33,6 +33,10 @@ class Style:
     bus_windows: tuple[int, ...]
     cargo: tuple[str, ...]
     """What trucks carry: box, flat, tank, container."""
+    things: tuple[int, int]
+    """Least and most things in a street, riders not counted."""
+    distance: Range
+    """Where they stand, from the camera."""
     fog_visibility: Range
     """Meteorological visibility in metres (5 % contrast)."""
     night_light: Range
@@ -79,7 +83,9 @@ STREETS = Style(
     person_height=(1.5, 1.9),
     bus_windows=(5, 6, 7),
     cargo=("box", "flat", "container"),
-    fog_visibility=(35.0, 90.0),
+    things=(2, 6),
+    distance=(5.0, 22.0),
+    fog_visibility=(40.0, 110.0),
     night_light=(0.02, 0.05),
     dusk_light=(0.12, 0.3),
     noise=(0.015, 0.035),
@@ -136,6 +142,8 @@ WEB = Style(
     person_height=(1.3, 2.0),
     bus_windows=(4, 6, 8, 9),
     cargo=("box", "tank", "flat", "container"),
+    things=(3, 9),
+    distance=(5.5, 38.0),
     fog_visibility=(20.0, 160.0),
     night_light=(0.012, 0.09),
     dusk_light=(0.09, 0.4),
