@@ -74,7 +74,7 @@ def photograph(scene: Scene, condition: Condition, style: Style, random: np.rand
     light += lamps
     visibility = _visibility(weather, style, random)
     if visibility < FAR:
-        light = _veiled(light, scene, look, visibility, airy=weather == "fog")
+        light = _veiled(light, scene, look, style, visibility, airy=weather == "fog")
     light += _bloom(lamps, 2.5 if weather in ("fog", "rain", "storm", "snow") else 1.0)
     if wet:
         light = _streaks(light, look, _draw(random, style.rain) * (1.5 if weather == "storm" else 1.0), random)
@@ -174,10 +174,10 @@ def _mirrored(light: Light, lamps: Light, scene: Scene, share: float) -> Light:
     return np.asarray(light * (1 - 0.6 * road) + smeared * road, dtype=np.float32)
 
 
-def _veiled(light: Light, scene: Scene, look: Look, visibility: float, airy: bool) -> Light:
+def _veiled(light: Light, scene: Scene, look: Look, style: Style, visibility: float, airy: bool) -> Light:
     """Koschmieder's law: surfaces fade into airlight with distance."""
     through = np.exp(np.float32(-3.0 / visibility) * scene.depth)[..., None]
-    airlight = (look.horizon + look.ambient * (0.55 if airy else 0.2)) * np.float32(0.8)
+    airlight = (look.horizon + look.ambient * (0.55 if airy else 0.2)) * np.float32(0.8 * style.airlight)
     return np.asarray(light * through + airlight * (1 - through), dtype=np.float32)
 
 

@@ -13,8 +13,6 @@ from clipgap.world.painter import Lamp, Painter, Place
 from clipgap.world.style import Style, shaded, vary
 from clipgap.world.things import draw_thing
 
-SHARES = {"car": 0.5, "person": 0.17, "truck": 0.1, "bus": 0.07, "bike": 0.08, "motor": 0.08}
-"""How often a thing is of a class: unequal as in the real set, if less so; riders come with bikes and motors."""
 VISIBLE = 0.35
 """Least part of a thing's pixels inside the picture that nothing hides, for a box."""
 INSIDE = 0.25
@@ -102,7 +100,7 @@ def _visible(canvas: Canvas, name: str, surface: int, width: float, drawn: int, 
 
 def _places(random: np.random.Generator, style: Style, half: float, kerb: float) -> list[tuple[str, Place]]:
     """Things that do not stand in each other."""
-    names, shares = tuple(SHARES), np.array(tuple(SHARES.values()))
+    names, shares = tuple(style.shares), np.array(tuple(style.shares.values()))
     found: list[tuple[str, Place]] = []
     wanted = int(random.integers(style.things[0], style.things[1] + 1))
     near, distant = style.distance

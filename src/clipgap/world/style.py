@@ -37,8 +37,12 @@ class Style:
     """Least and most things in a street, riders not counted."""
     distance: Range
     """Where they stand, from the camera."""
+    shares: dict[str, float]
+    """How often a thing is of a class: unequal as in the real set, if less so; riders come with bikes and motors."""
     fog_visibility: Range
     """Meteorological visibility in metres (5 % contrast)."""
+    airlight: float
+    """Brightness of fog and of the veil of rain, relative to the sky's."""
     night_light: Range
     """Ambient light at night, as a part of the day's."""
     dusk_light: Range
@@ -83,14 +87,16 @@ STREETS = Style(
     person_height=(1.5, 1.9),
     bus_windows=(5, 6, 7),
     cargo=("box", "flat", "container"),
-    things=(2, 6),
+    things=(3, 7),
     distance=(5.0, 22.0),
-    fog_visibility=(40.0, 110.0),
-    night_light=(0.02, 0.05),
+    shares={"car": 0.42, "person": 0.18, "truck": 0.1, "bus": 0.1, "bike": 0.1, "motor": 0.1},
+    fog_visibility=(70.0, 200.0),
+    airlight=0.6,
+    night_light=(0.012, 0.03),
     dusk_light=(0.12, 0.3),
-    noise=(0.015, 0.035),
+    noise=(0.025, 0.05),
     rain=(1.5, 4.0),
-    rain_visibility=(90.0, 220.0),
+    rain_visibility=(150.0, 350.0),
     snow=(2.0, 6.0),
     wetness=(0.25, 0.5),
 )
@@ -144,7 +150,9 @@ WEB = Style(
     cargo=("box", "tank", "flat", "container"),
     things=(3, 9),
     distance=(5.5, 38.0),
+    shares={"car": 0.5, "person": 0.17, "truck": 0.1, "bus": 0.07, "bike": 0.08, "motor": 0.08},
     fog_visibility=(20.0, 160.0),
+    airlight=1.0,
     night_light=(0.012, 0.09),
     dusk_light=(0.09, 0.4),
     noise=(0.005, 0.05),
