@@ -15,7 +15,7 @@ from clipgap.errors import ConfigError, DataError
 from clipgap.world import DOMAINS, TARGETS
 
 CPU = torch.device("cpu")
-SHORT = Pretraining(scenes=12, steps=3, batch_size=8, warmup=1, held_out=10)
+SHORT = Pretraining(scenes=12, steps=3, batch_size=8, warmup=1, word_steps=2, held_out=10)
 
 
 def embeddings(seed: int, count: int = 6) -> torch.Tensor:
@@ -84,7 +84,7 @@ def test_an_interrupted_pretraining_goes_on_to_the_same_weights(
     with pytest.raises(DataError, match="is there already"):
         pretrain(tmp_path / "cut", SHORT, CPU)
     with pytest.raises(ConfigError, match="begun with other settings"):
-        pretrain(tmp_path / "cut", Pretraining(scenes=12, steps=4, batch_size=8), CPU, 1, resume=True)
+        pretrain(tmp_path / "cut", Pretraining(scenes=12, steps=4, batch_size=8, word_steps=2), CPU, 1, resume=True)
     pretrain(tmp_path / "cut", SHORT, CPU, workers=1, resume=True)
     weights = [(tmp_path / name / "tiny_clip.safetensors").read_bytes() for name in ("whole", "cut")]
     assert weights[0] == weights[1]

@@ -104,7 +104,7 @@ def test_fog_takes_contrast_with_distance_along_outlines_not_boxes() -> None:
     scene = street(5)
     day, fog = picture(scene, "clear"), picture(scene, "fog")
     near, far = scene.depth < 8, (scene.depth > 30) & (scene.owner > 1)
-    assert fog[far].std() / day[far].std() < 0.6 * fog[near].std() / day[near].std()
+    assert fog[far].std() / day[far].std() < 0.75 * fog[near].std() / day[near].std()
     thing = max(scene.things, key=lambda thing: (thing.box[2] - thing.box[0]) * (thing.box[3] - thing.box[1]))
     x1, y1, x2, y2 = thing.box
     depths = scene.depth[y1:y2, x1:x2]
