@@ -84,7 +84,7 @@ def test_every_file_format_gives_the_same_clip(tmp_path: Path, form: str) -> Non
 def test_an_unmarked_file_without_a_tag_must_say_its_activation(tmp_path: Path) -> None:
     torch.save(make_clip().model.state_dict(), tmp_path / "clip.pt")
     with pytest.raises(WeightsError, match=r"clip\.pt.*clip\.quick_gelu=true"):
-        load_clip(ClipConfig(name="tiny", file=str(tmp_path / "clip.pt")))
+        load_clip(ClipConfig(name="RN50", file=str(tmp_path / "clip.pt")))
 
 
 def test_a_tag_sets_the_activation_and_the_file_must_fit_the_name(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_without_file_and_network_the_message_says_what_to_put_where(
         ({"name": "RN102"}, "there are: RN50, RN101"),
         ({"name": "RN102", "pretrained": "random"}, "there are: RN50, RN101"),
         ({"name": "RN50", "pretrained": "laion2b"}, "there are: openai, yfcc15m, cc12m, random"),
-        ({"name": "small"}, "set clip.pretrained=random"),
-        ({"name": "small", "file": "nowhere.pt"}, "nowhere.pt: no such file"),
+        ({"name": "tiny", "pretrained": "laion2b"}, "there are: world, random"),
+        ({"name": "tiny", "file": "nowhere.pt"}, "nowhere.pt: no such file"),
     ],
 )
 def test_names_that_do_not_exist_are_answered_with_those_that_do(settings: dict[str, str], message: str) -> None:
@@ -174,7 +174,7 @@ def test_random_weights_come_from_their_seed_and_use_every_branch() -> None:
     first, again, other = (load_clip(ClipConfig(name="tiny", pretrained="random", random_seed=s)) for s in (1, 1, 2))
     assert first.weights_hash == again.weights_hash != other.weights_hash
     assert float(first.model.visual.layer1[0].bn3.weight.min()) > 0
-    assert str(first) == "CLIP small, weights: random (seed 1)"
+    assert str(first) == "CLIP tiny, weights: random (seed 1)"
 
 
 @pytest.mark.parametrize(("name", "roi", "channels", "dim"), [("RN50", 14, 1024, 1024), ("RN50x4", 18, 1280, 640)])

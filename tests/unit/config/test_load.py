@@ -322,7 +322,7 @@ def test_prompts_in_words_or_by_name(run: Path) -> None:
 
 
 def test_a_missing_file_is_answered_with_the_presets() -> None:
-    message = "nowhere.yaml: no such file, and no preset of that name (presets: demo, diverse_weather)"
+    message = "nowhere.yaml: no such file, and no preset of that name (presets: diverse_weather, mini_world)"
     assert errors("nowhere.yaml") == [message]
     assert len(errors("x" * 5000)) == 1
     assert len(errors(Path())) == 1

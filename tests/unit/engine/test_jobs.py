@@ -220,7 +220,7 @@ def test_mixed_precision_leaves_boxes_and_logits_in_float32(made: Path) -> None:
 def test_a_broken_image_is_one_line_from_a_worker_too(folder: Path) -> None:
     for image in (folder / "data/daytime_clear/VOC2007/JPEGImages").iterdir():
         image.write_bytes(image.read_bytes()[:200])
-    with pytest.raises(DataError, match=r"day_\d+\.jpg: ") as error:
+    with pytest.raises(DataError, match=r"train_\d+\.jpg: ") as error:
         train(run_config(folder, "run.workers=1"), show=False)
     assert "Traceback" not in str(error.value)
 
