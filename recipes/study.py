@@ -92,8 +92,6 @@ LAYER3 = "detector.frozen=[stem, layer1, layer2, layer3]"
 EXTRAS = {
     "bn_train_none": ("BatchNorm train, no augmentation", ("augment.kind=none", "batch_norm=train")),
     "bn_train": ("BatchNorm train, semantic augmentation", ("batch_norm=train",)),
-    "layer3_none": ("layer3 frozen, no augmentation", ("augment.kind=none", LAYER3)),
-    "layer3": ("layer3 frozen, semantic augmentation", (LAYER3,)),
     "other_weather": ("prompts that name no target (snow, cloudy, stormy)", (_prompts(*OTHER_WEATHER),)),
     "only_fog": ("one prompt: fog day", (_prompts("an image taken on a fog day"),)),
     "only_night": ("one prompt: clear night", (_prompts("an image taken on a clear night"),)),
@@ -102,12 +100,24 @@ EXTRAS = {
     "p_25": ("probability 0.25", ("augment.probability=0.25",)),
     "p_100": ("probability 1", ("augment.probability=1.0",)),
 }
+FROZEN = {
+    "layer3_none": ("layer3 frozen, no augmentation", ("augment.kind=none", LAYER3)),
+    "layer3_random": ("layer3 frozen, random offsets", ("augment.kind=random", LAYER3)),
+    "layer3": ("layer3 frozen, semantic augmentation", (LAYER3,)),
+    "layer3_p_100": ("layer3 frozen, semantic augmentation, probability 1", (LAYER3, "augment.probability=1.0")),
+    "layer3_upper": ("layer3 frozen, upper bound", ("augment.kind=none", MIXED, LAYER3)),
+}
+"""The rows that ask what the augmentation is worth on the features that it was fitted to."""
+ROWS |= {name: Row(title, settings, FIVE, extra=True) for name, (title, settings) in FROZEN.items()}
 ROWS |= {name: Row(title, settings, THREE, extra=True) for name, (title, settings) in EXTRAS.items()}
 DIFFERENCES = (
     *(("paper", other) for other in ("attention", "random", "permuted", "clip_init")),
     *(("attention", "text"), ("text", "clip_init"), ("clip_init", "random_init")),
     *(("upper_bound", other) for other in ("attention", "clip_init")),
-    *((name, f"{name}_none" if f"{name}_none" in EXTRAS else "attention") for name in EXTRAS if "_none" not in name),
+    *(("layer3", other) for other in ("layer3_none", "layer3_random")),
+    *((name, "layer3_none") for name in ("layer3_p_100", "layer3_upper")),
+    ("bn_train", "bn_train_none"),
+    *((name, "attention") for name in EXTRAS if not name.startswith("bn_train")),
 )
 """Rows that are compared, seed by seed."""
 STUDIES = {

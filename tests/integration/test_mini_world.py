@@ -21,7 +21,8 @@ def test_a_detector_learns_clear_day_and_the_augmentation_changes_what_it_sees_e
     for kind in ("none", "fitted"):
         run = tmp_path / kind
         settings = [f"data.root={world}", f"augment.file={offsets}", f"augment.kind={kind}", f"run.out={run}"]
-        config = load_config("mini_world", [*settings, "run.workers=0", "run.device=cpu", "fit.steps=60"])
+        shorter = ["fit.steps=60", "train.steps=350", "train.lr_steps=[280]"]
+        config = load_config("mini_world", [*settings, *shorter, "run.workers=0", "run.device=cpu"])
         if not offsets.exists():
             fitted = fit(config, offsets, show=False)
             assert all(row["pooled"] > row["before"] for row in fitted.record["cosines"])

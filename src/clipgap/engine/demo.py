@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +64,13 @@ def run_demo(out: Path, quick: bool = False, overrides: tuple[str, ...] = ()) ->
         log.print(f"{number}/5 step two: train on daytime_clear only, {title}; score five domains", style="bold")
         scores[title] = _scores(config, run)
     log.print("5/5 detect, in pictures that were not trained on", style="bold")
-    if not (out / "predictions").exists():
-        detector = Detector.load(out / "run_fitted", pick_device(base.run))
-        predict(detector, [p for domain in DOMAINS for p in _pictures(out / "world" / domain)], out / "predictions")
-    return Compared(scores, out / "predictions" / "drawn")
+    detector = Detector.load(out / "run_fitted", pick_device(base.run))
+    for domain in DOMAINS:
+        found = out / "predictions" / domain
+        if not (found / "detections.json").exists():
+            shutil.rmtree(found, ignore_errors=True)
+            predict(detector, _pictures(out / "world" / domain), found, show=False)
+    return Compared(scores, out / "predictions")
 
 
 def _scores(config: RunConfig, run: Path) -> dict[str, float]:
