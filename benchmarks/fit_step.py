@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.plain_fit import PlainFit
 from clipgap.clip import Clip, load_clip
-from clipgap.config import ClipConfig
+from clipgap.config import ClipConfig, FitConfig
 from clipgap.engine.fit import Fitter
 from clipgap.prompts import BUILT_IN, PromptSet
 
@@ -32,7 +32,7 @@ def main() -> None:
     size = clip.spec.tower.image_size
     batches = torch.randn(options.steps, options.crops, 3, size, size, generator=torch.Generator().manual_seed(0))
     plain = PlainFit(Clip(copy.deepcopy(clip.model), clip.spec, clip.name, clip.weights), prompts, lr=0.01)
-    ours = Fitter(clip, prompts, "frozen", 0.01, torch.device("cpu"))
+    ours = Fitter(clip, prompts, "frozen", FitConfig(), torch.device("cpu"))
     times: dict[str, list[float]] = {"plain": [], "ours": []}
     worst = 0.0
     for batch in batches:

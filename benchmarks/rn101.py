@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 
 from clipgap.clip import Clip, load_clip
-from clipgap.config import ClipConfig
+from clipgap.config import ClipConfig, FitConfig
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.fit import Fitter
 from clipgap.prompts import BUILT_IN
@@ -24,7 +24,7 @@ HEIGHT, WIDTH = 600, 1067
 
 
 def fit_step(clip: Clip) -> Callable[[], object]:
-    fitter = Fitter(clip, BUILT_IN["weather"], "frozen", 0.01, torch.device("cpu"))
+    fitter = Fitter(clip, BUILT_IN["weather"], "frozen", FitConfig(), torch.device("cpu"))
     crops = torch.randn(60, 3, 224, 224)
     return lambda: fitter.step(crops)
 

@@ -92,6 +92,7 @@ LAYER3 = "detector.frozen=[stem, layer1, layer2, layer3]"
 EXTRAS = {
     "bn_train_none": ("BatchNorm train, no augmentation", ("augment.kind=none", "batch_norm=train")),
     "bn_train": ("BatchNorm train, semantic augmentation", ("batch_norm=train",)),
+    "channel": ("offsets as one number a channel", ("fit.offsets=channel",)),
     "other_weather": ("prompts that name no target (snow, cloudy, stormy)", (_prompts(*OTHER_WEATHER),)),
     "only_fog": ("one prompt: fog day", (_prompts("an image taken on a fog day"),)),
     "only_night": ("one prompt: clear night", (_prompts("an image taken on a clear night"),)),

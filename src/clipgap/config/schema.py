@@ -155,6 +155,8 @@ class FitConfig(Section):
     """Steps; each moves every offset once."""
     lr: Positive = 0.01
     """Adam's learning rate."""
+    offsets: Literal["map", "channel"] = "map"
+    """`map`: the paper's, of which step two uses the spatial mean; `channel`: that mean alone, one number a channel."""
     images_per_step: Count = 4
     """Source images of one step."""
     crops_per_image: Count = 15

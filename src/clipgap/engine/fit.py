@@ -51,14 +51,17 @@ class Fitter:
     The text embeddings are computed once, z once a batch; CLIP's own weights never get a gradient. Always float32.
     """
 
-    def __init__(self, clip: Clip, prompts: PromptSet, batch_norm: BatchNorm, lr: float, device: torch.device) -> None:
+    def __init__(
+        self, clip: Clip, prompts: PromptSet, batch_norm: BatchNorm, config: FitConfig, device: torch.device
+    ) -> None:
         self.clip = clip.to(device)
         set_batch_norm(clip.model.visual, batch_norm)
         embeddings = clip.embed_text([prompts.source, *prompts.targets])
         self.directions = directions(embeddings[0], embeddings[1:])
-        shape = (clip.spec.tower.c4_channels, clip.spec.tower.roi_size, clip.spec.tower.roi_size)
+        side = clip.spec.tower.roi_size if config.offsets == "map" else 1
+        shape = (clip.spec.tower.c4_channels, side, side)
         self.offsets = [nn.Parameter(torch.zeros(shape, device=device)) for _ in prompts.targets]
-        self.optimizer = torch.optim.Adam(self.offsets, lr=lr)
+        self.optimizer = torch.optim.Adam(self.offsets, lr=config.lr)
 
     def step(self, crops: Tensor) -> Losses:
         """Move every offset once; the two losses, each the mean over prompts, before the move."""
@@ -113,7 +116,7 @@ def fit(
     clip = load_clip(config.clip)
     weights_hash = clip.weights_hash  # before BatchNorm in train mode moves its averages
     dataset = training_set(load_domains(config.data).source)
-    fitter = Fitter(clip, prompts, config.batch_norm, config.fit.lr, device)
+    fitter = Fitter(clip, prompts, config.batch_norm, config.fit, device)
     state = _HalfDone(out, config, weights_hash)
     if not resume:
         state.require_new()

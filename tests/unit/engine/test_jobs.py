@@ -13,6 +13,7 @@ from torch import Tensor
 
 from clipgap.augment import SemanticAugmentations
 from clipgap.clip import load_clip
+from clipgap.config import FitConfig
 from clipgap.data import load_domains, read_image
 from clipgap.detector import Detector
 from clipgap.engine import train as training
@@ -100,7 +101,7 @@ def test_fit_computes_text_once_and_z_once_a_batch(folder: Path, monkeypatch: py
     monkeypatch.setattr(clip, "embed_text", lambda p: calls.update(text=calls["text"] + 1) or embed(p))
     clip.roi_part.register_forward_hook(lambda *_: calls.update(layer4=calls["layer4"] + 1))
     clip.trunk.register_forward_hook(lambda *_: calls.update(trunk=calls["trunk"] + 1))
-    fitter = Fitter(clip, PromptSet.from_config(config.data.prompts), "frozen", 0.01, torch.device("cpu"))
+    fitter = Fitter(clip, PromptSet.from_config(config.data.prompts), "frozen", FitConfig(), torch.device("cpu"))
     dataset = load_domains(config.data).source.train
     assert dataset is not None
     for crops in crop_batches(dataset, config, clip, 0, 3):
@@ -116,7 +117,7 @@ def test_fit_steps_are_those_of_the_plain_loop(folder: Path) -> None:
 
     config = run_config(folder)
     prompts = PromptSet.from_config(config.data.prompts)
-    ours = Fitter(load_clip(config.clip), prompts, "frozen", 0.01, torch.device("cpu"))
+    ours = Fitter(load_clip(config.clip), prompts, "frozen", FitConfig(), torch.device("cpu"))
     plain = PlainFit(load_clip(config.clip), prompts, 0.01)
     for step in range(3):
         crops = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(step))
@@ -124,6 +125,13 @@ def test_fit_steps_are_those_of_the_plain_loop(folder: Path) -> None:
         assert tuple(float(loss) for loss in ours.step(crops)) == pytest.approx(expected, abs=1e-5)
     # Where a gradient is all but zero, Adam's sign of it is a matter of rounding.
     assert (torch.stack(list(ours.offsets)) - plain.offsets).abs().mean() < 1e-4
+
+
+def test_offsets_of_one_number_a_channel_are_fitted_and_used_as_they_are(folder: Path) -> None:
+    fitted = fit(run_config(folder, "fit.offsets=channel"), show=False)
+    assert fitted.offsets.shape == (2, 128, 1, 1)
+    assert torch.equal(fitted.pooled, fitted.offsets[:, :, 0, 0])
+    assert all(row["after"] == row["pooled"] != row["before"] for row in fitted.record["cosines"])
 
 
 # --- step two ------------------------------------------------------------------------------------------------------
