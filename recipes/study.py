@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import statistics
 import sys
@@ -248,7 +249,7 @@ def run_once(task: Task) -> str:
         "row": task.row,
         "seed": task.seed,
         "settings": [*task.settings, *STUDIES[task.study].rows[task.row].settings],
-        "command": sys.argv,
+        "command": shlex.join(["python", "-m", "recipes.study", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, 1 thread a run, torch {torch.__version__}",
         "seconds": {"train": round(trained - began), "score": round(time.perf_counter() - trained)},
         "validation": next((line["validation"] for line in reversed(validation) if "validation" in line), None),
