@@ -21,7 +21,7 @@ from clipgap.world import DOMAINS, write_world
 SHOWN = 6
 """Pictures of a domain that are drawn."""
 LENGTHS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "whole": (1000, ()),
+    "whole": (1000, ("train.steps=500", "train.lr_steps=[375]")),
     "quick": (300, ("train.steps=150", "train.lr_steps=[120]", "fit.steps=60")),
 }
 """Scenes to train on, and the settings that differ from the preset."""
