@@ -39,6 +39,7 @@ def ours(detector: Detector, files: list[Path], monkeypatch: pytest.MonkeyPatch)
     sizes = [resize_size(p.height, p.width, **detector.spec.image.model_dump()) for p in pictures]
     resized = [p.resize((w, h), Image.Resampling.BILINEAR) for p, (h, w) in zip(pictures, sizes, strict=True)]
     noted: dict[str, list[Tensor]] = {}
+    logits_of: list[Tensor] = []
     filter_proposals = detector.rpn.filter_proposals
 
     def note_proposals(*arguments: object) -> tuple[list[Tensor], list[Tensor]]:
@@ -46,11 +47,11 @@ def ours(detector: Detector, files: list[Path], monkeypatch: pytest.MonkeyPatch)
         return noted["proposals"], noted["proposal_logits"]
 
     monkeypatch.setattr(detector.rpn, "filter_proposals", note_proposals)
-    hook = detector.roi_heads.box_predictor.register_forward_hook(lambda _, __, out: noted.update(logits=[out[0]]))
+    hook = detector.roi_heads.box_predictor.register_forward_hook(lambda _, __, out: logits_of.append(out[0]))
     found = detector.detect([to_tensor(p) for p in resized], [(p.height, p.width) for p in pictures])
     hook.remove()
     counts = [len(proposals) for proposals in noted["proposals"]]
-    logits = noted["logits"][0].split(counts)
+    logits = torch.cat(logits_of).split(counts)
     return [
         {"proposals": noted["proposals"][i], "proposal_logits": noted["proposal_logits"][i], "logits": logits[i], **one}
         for i, one in enumerate(found)

@@ -1,5 +1,6 @@
 """CLIP: its image tower cut in two, its text embeddings, and its weights from tags or files."""
 
+from clipgap.clip.fold import fold_roi_part, fold_trunk
 from clipgap.clip.load import TINY, cached_weights, load_clip
 from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
 from clipgap.clip.tower import (
@@ -10,6 +11,7 @@ from clipgap.clip.tower import (
     RoiPart,
     TowerSpec,
     Trunk,
+    halve,
     set_batch_norm,
 )
 
@@ -26,6 +28,9 @@ __all__ = [
     "Trunk",
     "cached_weights",
     "clip_from_weights",
+    "fold_roi_part",
+    "fold_trunk",
+    "halve",
     "load_clip",
     "set_batch_norm",
 ]

@@ -12,6 +12,7 @@ from collections import OrderedDict
 import torch
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from clipgap.config import BatchNorm, Section
 
@@ -94,6 +95,9 @@ class RoiPart(nn.Module):
 
     Regions (R, C, roi_size, roi_size) -> the pair of embeddings (R, D), not of unit length, and spatial means of
     layer4's output (R, 2 C), from which boxes are regressed.
+
+    layer4 begins with two linear maps, its first 1x1 convolution and the one of its shortcut. `begin` is these and
+    `finish` the rest, for callers that can put something else that is linear in between: RoIAlign, or an offset.
     """
 
     def __init__(self, tower: ModifiedResNet) -> None:
@@ -102,8 +106,28 @@ class RoiPart(nn.Module):
         self.pool: nn.Module = AttentionPool(tower.attnpool)
 
     def forward(self, regions: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.layer4(regions)
+        return self.read(self.layer4(regions))
+
+    def begin(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """C4 features (N, C, h, w) -> layer4's first convolution (N, C / 2, h, w) and its shortcut (N, 2 C, h, w)."""
+        block = self.layer4[0]
+        return block.conv1(features), block.downsample[1](features)
+
+    def finish(self, main: Tensor, shortcut: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` makes of regions, from both parts of `begin`, the shortcut at half the size (`halve`)."""
+        block = self.layer4[0]
+        out = block.avgpool(block.act2(block.bn2(block.conv2(block.act1(block.bn1(main))))))
+        out = block.act3(block.bn3(block.conv3(out)) + block.downsample[2](shortcut))
+        return self.read(self.layer4[1:](out))
+
+    def read(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """layer4's output (R, 2 C, h, w) -> embeddings (R, D) and spatial means (R, 2 C)."""
         return self.pool(features), features.mean((2, 3))
+
+
+def halve(features: Tensor) -> Tensor:
+    """layer4's stride: means of 2 x 2 cells."""
+    return F.avg_pool2d(features, 2)
 
 
 def set_batch_norm(module: nn.Module, mode: BatchNorm) -> None:

@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.roi_heads import RoIHeads
-from torchvision.ops import batched_nms, clip_boxes_to_image, roi_align
+from torchvision.ops import batched_nms, clip_boxes_to_image
 
 from clipgap.clip import STRIDE, RoiPart
 from clipgap.config import DetectorConfig
 from clipgap.detector.heads import BoxPredictor
+from clipgap.detector.pieces import sum_of_pieces
+from clipgap.detector.roi_align import roi_align
 
-
-class AlignedRoIPool(nn.Module):
-    """RoIAlign with `aligned=True` and adaptive sampling, which torchvision's MultiScaleRoIAlign cannot do."""
-
-    def __init__(self, size: int, sampling_ratio: int = 0) -> None:
-        super().__init__()
-        self.size, self.sampling_ratio = size, sampling_ratio
-
-    def forward(
-        self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: list[tuple[int, int]]
-    ) -> Tensor:
-        """C4 features and boxes in pixels -> regions (R, C, size, size)."""
-        regions: Tensor = roi_align(
-            features["0"], proposals, self.size, 1 / STRIDE, sampling_ratio=self.sampling_ratio, aligned=True
-        )
-        return regions
+REGIONS_AT_ONCE = 64
+"""Regions that go through layer4 together: more are no faster, and take more memory."""
 
 
 class DetectionHeads(RoIHeads):  # type: ignore[misc]
-    """Regions -> losses in training, detections otherwise."""
+    """Regions -> losses in training, detections otherwise; `REGIONS_AT_ONCE`, so that memory is bounded.
+
+    `roi: per_region`: layer4 on RoIAlign's regions. RoIAlign is linear, as is the beginning of layer4: this is done on
+    the whole map, and RoIAlign after it, which gives the same numbers. `roi: dense`: all of layer4 on the whole map,
+    and RoIAlign on what comes out: other numbers, and a tenth of the work.
+    """
 
     def __init__(self, roi_size: int, box_head: RoiPart, box_predictor: BoxPredictor, config: DetectorConfig) -> None:
         super().__init__(
-            AlignedRoIPool(roi_size, config.roi_sampling_ratio),
+            None,
             box_head,
             box_predictor,
             config.box_fg_iou_thresh,
@@ -50,6 +45,7 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
             config.box_nms_thresh,
             config.box_detections_per_img,
         )
+        self.roi_size, self.sampling_ratio, self.dense = roi_size, config.roi_sampling_ratio, config.roi == "dense"
         self.box_coder = BoxCoder(config.box_reg_weights, math.log(config.box_growth_limit))
 
     def forward(
@@ -62,13 +58,55 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         """torchvision's contract, without masks and keypoints."""
         if self.training:
             proposals, _, labels, regression_targets = self.select_training_samples(proposals, targets)
-        regions = self.box_roi_pool(features, proposals, image_shapes)
-        class_logits, box_regression = self.box_predictor(self.box_head(regions))
-        if self.training:
-            return [], detection_losses(class_logits, box_regression, torch.cat(labels), torch.cat(regression_targets))
+            return [], self._losses(features["0"], proposals, torch.cat(labels), torch.cat(regression_targets))
+        maps = self._maps(features["0"])
+        pieces = [self._predict(maps, boxes) for boxes in in_pieces(proposals, REGIONS_AT_ONCE)]
+        class_logits, box_regression = (torch.cat(part) for part in zip(*pieces, strict=True))
         found = self.postprocess_detections(class_logits, box_regression, proposals, image_shapes)
         keys = ("boxes", "scores", "labels")
         return [dict(zip(keys, one, strict=True)) for one in zip(*found, strict=True)], {}
+
+    def _maps(self, features: Tensor) -> tuple[Tensor, ...]:
+        """C4 features -> the maps that RoIAlign takes regions from: layer4's, or what it begins with."""
+        return (self.box_head.layer4(features),) if self.dense else self.box_head.begin(features)
+
+    def _predict(self, maps: Sequence[Tensor], boxes: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """What the box_predictor says about boxes."""
+        pool = partial(roi_align, boxes=boxes, sampling_ratio=self.sampling_ratio)
+        if self.dense:
+            pooled = self.box_head.read(pool(maps[0], size=self.roi_size // 2, stride=2 * STRIDE))
+        else:
+            main, shortcut = (partial(pool, one, size=self.roi_size, stride=STRIDE) for one in maps)
+            pooled = self.box_head.finish(main(), shortcut(halved=True))
+        logits, deltas = self.box_predictor(pooled)
+        return logits, deltas
+
+    def _losses(
+        self, features: Tensor, proposals: list[Tensor], labels: Tensor, regression_targets: Tensor
+    ) -> dict[str, Tensor]:
+        """`detection_losses` of all sampled regions, a piece at a time where that gives the same."""
+        maps = self._maps(features)
+        at_once = REGIONS_AT_ONCE if self._can_be_cut() else max(len(labels), 1)
+        pieces = list(in_pieces(proposals, at_once))
+
+        def losses_of(maps: Sequence[Tensor], piece: int) -> tuple[Tensor, Tensor]:
+            rows = slice(piece * at_once, (piece + 1) * at_once)
+            predicted = self._predict(maps, pieces[piece])
+            return detection_losses(*predicted, labels[rows], regression_targets[rows], len(labels))
+
+        names = ("loss_classifier", "loss_box_reg")
+        if len(pieces) == 1:
+            return dict(zip(names, losses_of(maps, 0), strict=True))
+        parts = (self.box_head, self.box_predictor)
+        trained = [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]
+        return dict(zip(names, sum_of_pieces(losses_of, len(pieces), maps, trained), strict=True))
+
+    def _can_be_cut(self) -> bool:
+        """Not where regions depend on each other (BatchNorm's batch statistics), nor where losses must be scaled."""
+        norms = [part for part in self.box_head.modules() if isinstance(part, nn.BatchNorm2d)]
+        statistics = not self.dense and any(norm.training for norm in norms)
+        half = torch.is_autocast_enabled("cuda") and torch.get_autocast_dtype("cuda") == torch.float16
+        return not statistics and not half
 
     def postprocess_detections(
         self, class_logits: Tensor, box_regression: Tensor, proposals: list[Tensor], image_shapes: list[tuple[int, int]]
@@ -91,17 +129,29 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
 
 
 def detection_losses(
-    class_logits: Tensor, box_regression: Tensor, labels: Tensor, regression_targets: Tensor
-) -> dict[str, Tensor]:
-    """Cross entropy over all sampled regions; L1 on the true class's deltas, over the number of all regions.
+    class_logits: Tensor, box_regression: Tensor, labels: Tensor, regression_targets: Tensor, count: int
+) -> tuple[Tensor, Tensor]:
+    """Cross entropy, and L1 on the true class's deltas; both sums over these regions, divided by `count`.
 
     Args:
         class_logits: (R, K + 1), the background first.
         box_regression: (R, (K + 1) * 4).
         labels: (R,), 0 for background.
         regression_targets: (R, 4).
+        count: the number of all regions, of which these may be a part.
     """
     foreground = torch.nonzero(labels > 0).squeeze(1)
     deltas = box_regression.reshape(len(labels), -1, 4)[foreground, labels[foreground]]
-    box_loss = F.l1_loss(deltas, regression_targets[foreground], reduction="sum") / max(len(labels), 1)
-    return {"loss_classifier": F.cross_entropy(class_logits, labels), "loss_box_reg": box_loss}
+    box_loss = F.l1_loss(deltas, regression_targets[foreground], reduction="sum")
+    return F.cross_entropy(class_logits, labels, reduction="sum") / max(count, 1), box_loss / max(count, 1)
+
+
+def in_pieces(boxes: list[Tensor], at_once: int) -> Iterator[list[Tensor]]:
+    """Every image's boxes (R_i, 4), cut so that no piece has more than `at_once`; one empty piece if there are none."""
+    total = sum(len(one) for one in boxes)
+    starts = [sum(len(one) for one in boxes[:i]) for i in range(len(boxes))]
+    for first in range(0, max(total, 1), at_once):
+        yield [
+            one[max(first - start, 0) : max(first + at_once - start, 0)]
+            for one, start in zip(boxes, starts, strict=True)
+        ]

@@ -106,17 +106,12 @@ def score_split(
     workers: int = 0,
     show: bool = True,
 ) -> Result:
-    """Score a detector on one split; it is left in the mode it was in."""
+    """Score a detector on one split."""
     metric = make_metric(config.metric, detector.classes, config.iou)
-    training = detector.training
-    detector.eval()
-    try:
-        with progress_bar(f"score {title}", len(dataset), show=show) as report:
-            for found, target in detections(detector, dataset, config.batch_size, workers):
-                metric.update([found], [target])
-                report()
-    finally:
-        detector.train(training)
+    with progress_bar(f"score {title}", len(dataset), show=show) as report:
+        for found, target in detections(detector.for_inference(), dataset, config.batch_size, workers):
+            metric.update([found], [target])
+            report()
     return metric.compute()
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import normalize
 
 from clipgap.augment import Losses, SemanticAugmentations, destination, directions, prompt_losses
-from clipgap.clip import IMAGE_MEAN, IMAGE_STD, Clip, load_clip, set_batch_norm
+from clipgap.clip import IMAGE_MEAN, IMAGE_STD, Clip, fold_roi_part, fold_trunk, halve, load_clip, set_batch_norm
 from clipgap.config import BatchNorm, FitConfig, ImageConfig, RunConfig
 from clipgap.data import DetectionDataset, Domain, Sample, load_domains, random_crop, resize, resize_square, to_tensor
 from clipgap.data import flip as flip_sample
@@ -23,6 +23,8 @@ from clipgap.errors import DataError, TrainingError
 from clipgap.files import require_new, write_then_rename
 from clipgap.prompts import PromptSet
 
+Begun = tuple[Tensor, Tensor]
+"""What layer4 begins with, linearly: `RoiPart.begin`, the second part halved."""
 SAVE_EVERY = 50
 """Steps between two saves of the half-done offsets, for `--resume`."""
 
@@ -56,6 +58,11 @@ class Fitter:
     ) -> None:
         self.clip = clip.to(device)
         set_batch_norm(clip.model.visual, batch_norm)
+        frozen = batch_norm == "frozen"
+        self.trunk = (fold_trunk(clip.trunk) if frozen else clip.trunk).to(memory_format=torch.channels_last)
+        self.roi_part = (fold_roi_part(clip.roi_part) if frozen else clip.roi_part).to(
+            memory_format=torch.channels_last
+        )
         embeddings = clip.embed_text([prompts.source, *prompts.targets])
         self.directions = directions(embeddings[0], embeddings[1:])
         side = clip.spec.tower.roi_size if config.offsets == "map" else 1
@@ -65,10 +72,10 @@ class Fitter:
 
     def step(self, crops: Tensor) -> Losses:
         """Move every offset once; the two losses, each the mean over prompts, before the move."""
-        features, z = self.embed(crops)
+        begun, z = self.embed(crops)
         total = Losses(torch.zeros((), device=z.device), torch.zeros((), device=z.device))
         for offset, direction in zip(self.offsets, self.directions, strict=True):
-            losses = prompt_losses(self._embed_features(features + offset), z, direction)
+            losses = prompt_losses(self._finish(begun, offset), z, direction)
             # One graph at a time: M of them would not fit. The authors' divisor counts the source prompt too.
             loss = (losses.direction + losses.l1) / (len(self.offsets) + 1)
             (offset.grad,) = torch.autograd.grad(loss, [offset])
@@ -77,27 +84,34 @@ class Fitter:
         return Losses(*(loss / len(self.offsets) for loss in total))
 
     @torch.no_grad()
-    def embed(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """C4 features of the crops and their unit image embeddings z."""
-        features = self.clip.trunk(crops.to(self.directions.device))
-        return features, self._embed_features(features)
+    def embed(self, crops: Tensor) -> tuple[Begun, Tensor]:
+        """What layer4 begins with of the crops' C4 features, and their unit image embeddings z."""
+        begun = self._begin(self.trunk(crops.to(self.directions.device)))
+        return begun, F.normalize(self.roi_part.finish(*begun)[0], dim=-1)
 
     @torch.no_grad()
     def judge(self, crops: Tensor) -> list[dict[str, float]]:
         """For every prompt the mean cosine to z*_j: without offset, with A_j, and with its spatial mean alone."""
-        features, z = self.embed(crops)
+        begun, z = self.embed(crops)
         rows = []
         for offset, direction in zip(self.offsets, self.directions, strict=True):
             goal = destination(z, direction)
             forms = {"before": torch.zeros_like(offset), "after": offset, "pooled": offset.mean((1, 2), keepdim=True)}
             row = {}
             for name, form in forms.items():
-                row[name] = float((self._embed_features(features + form) * goal).sum(-1).mean())
+                row[name] = float((self._finish(begun, form) * goal).sum(-1).mean())
             rows.append(row)
         return rows
 
-    def _embed_features(self, features: Tensor) -> Tensor:
-        return F.normalize(self.clip.roi_part(features)[0], dim=-1)
+    def _begin(self, features: Tensor) -> Begun:
+        main, shortcut = self.roi_part.begin(features)
+        return main, halve(shortcut)
+
+    def _finish(self, begun: Begun, offset: Tensor) -> Tensor:
+        """Unit image embeddings of features + offset: what is linear is done once for the features, once for A_j."""
+        side = self.clip.spec.tower.roi_size
+        moved = (one + shift for one, shift in zip(begun, self._begin(offset.expand(1, -1, side, side)), strict=True))
+        return F.normalize(self.roi_part.finish(*moved)[0], dim=-1)
 
 
 def fit(

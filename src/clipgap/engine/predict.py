@@ -43,6 +43,7 @@ def predict(
     files = find_images(inputs)
     require_new(out, "--out")
     names = _short_names(files)
+    detector = detector.for_inference()
     results: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     unreadable = []

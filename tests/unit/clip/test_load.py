@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from tests.clips import TINY, make_clip, openai_state, save_torchscript
 
-from clipgap.clip import ClipSpec, load_clip
+from clipgap.clip import ClipSpec, fold_roi_part, fold_trunk, halve, load_clip
 from clipgap.clip import load as loading
 from clipgap.clip.load import _spec
 from clipgap.config import ClipConfig
@@ -182,3 +182,19 @@ def test_sizes_come_from_the_model(name: str, roi: int, channels: int, dim: int)
     spec = _spec(name, quick_gelu=False)
     assert (spec.tower.roi_size, spec.tower.c4_channels, spec.tower.embed_dim) == (roi, channels, dim)
     assert spec.tower.build().attnpool.positional_embedding.shape[0] == (roi // 2) ** 2 + 1
+
+
+def test_folded_parts_compute_the_same_without_batch_normalisation() -> None:
+    clip = make_clip()
+    images = torch.randn(2, 3, 64, 96)
+    trunk, roi_part = fold_trunk(clip.trunk), fold_roi_part(clip.roi_part)
+    with torch.no_grad():
+        features = clip.trunk(images)
+        torch.testing.assert_close(trunk(images), features, rtol=1e-4, atol=1e-4)
+        regions = features[..., :4, :4]
+        torch.testing.assert_close(roi_part(regions), clip.roi_part(regions), rtol=1e-4, atol=1e-4)
+        main, shortcut = roi_part.begin(regions)
+        torch.testing.assert_close(roi_part.finish(main, halve(shortcut)), roi_part(regions), rtol=1e-4, atol=1e-4)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in trunk.modules())
+    assert sum(isinstance(part, torch.nn.BatchNorm2d) for part in roi_part.modules()) == 2
+    assert any(isinstance(part, torch.nn.BatchNorm2d) for part in clip.trunk.modules())

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models.detection.image_list import ImageList
+from torchvision.ops import roi_align as torchvision_roi_align
 
 from clipgap.config import DetectorConfig
 from clipgap.detector.anchors import Anchors
 from clipgap.detector.heads import BoxPredictor, TextClassifier
-from clipgap.detector.roi_heads import AlignedRoIPool, detection_losses
+from clipgap.detector.pieces import sum_of_pieces
+from clipgap.detector.roi_align import roi_align
+from clipgap.detector.roi_heads import detection_losses, in_pieces
 from clipgap.detector.rpn import ProposalNetwork
 
 
@@ -75,23 +78,62 @@ def test_box_loss_is_l1_of_the_true_class_over_all_regions() -> None:
     deltas[0, 4:8] = 50.0
     labels = torch.tensor([2, 0, 0, 0])
     logits = torch.zeros(4, 3)
-    losses = detection_losses(logits, deltas, labels, torch.zeros(4, 4))
-    assert losses["loss_box_reg"].item() == pytest.approx(3 / 4)
-    assert losses["loss_classifier"].item() == pytest.approx(math.log(3))
+    classifier, box_reg = detection_losses(logits, deltas, labels, torch.zeros(4, 4), 4)
+    assert box_reg.item() == pytest.approx(3 / 4)
+    assert classifier.item() == pytest.approx(math.log(3))
 
 
 def test_losses_of_an_image_without_foreground_are_finite_and_have_gradients() -> None:
     deltas = torch.zeros(2, 12, requires_grad=True)
-    losses = detection_losses(torch.zeros(2, 3), deltas, torch.tensor([0, 0]), torch.full((2, 4), -math.inf))
-    losses["loss_box_reg"].backward()
-    assert losses["loss_box_reg"].item() == 0
+    _, box_reg = detection_losses(torch.zeros(2, 3), deltas, torch.tensor([0, 0]), torch.full((2, 4), -math.inf), 2)
+    box_reg.backward()
+    assert box_reg.item() == 0
     assert deltas.grad is not None
 
 
 def test_roi_align_is_aligned() -> None:
     ramp = torch.arange(8.0).expand(1, 1, 8, 8).contiguous()  # the value at cell x is x, at its centre (x + 0.5) * 16
-    region = AlignedRoIPool(2)({"0": ramp}, [torch.tensor([[32.0, 32, 64, 64]])], [(128, 128)])
+    region = roi_align(ramp, [torch.tensor([[32.0, 32, 64, 64]])], size=2, stride=16)
     torch.testing.assert_close(region[0, 0, 0], torch.tensor([2.0, 3.0]))  # without `aligned` 2.5 and 3.5
+
+
+@pytest.mark.parametrize("halved", [False, True])
+@pytest.mark.parametrize("sampling_ratio", [0, 2])
+def test_roi_align_is_torchvisions_with_its_gradients(sampling_ratio: int, halved: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(3, 5, 19, 33, generator=generator).requires_grad_()
+    corners = torch.rand(40, 2, generator=generator) * torch.tensor([33 * 16, 19 * 16]) - 20
+    boxes = torch.cat([corners, corners + torch.rand(40, 2, generator=generator) ** 2 * 400], dim=1)
+    boxes[0, 2:] = boxes[0, :2]  # empty
+    boxes[1] = torch.tensor([-900.0, -900, -800, -800])  # outside
+    of_images = [boxes[:25], boxes[:0], boxes[25:]]
+    ours = roi_align(features, of_images, 6, 16, sampling_ratio, halved)
+    theirs = torchvision_roi_align(features, of_images, 6, 1 / 16, sampling_ratio, aligned=True)
+    theirs = F.avg_pool2d(theirs, 2) if halved else theirs
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+    weights = torch.randn(ours.shape, generator=generator)
+    gradients = [torch.autograd.grad((one * weights).sum(), features)[0] for one in (ours, theirs)]
+    torch.testing.assert_close(*gradients, rtol=0, atol=1e-4)
+    assert roi_align(features, [boxes[:0]] * 3, 6, 16).shape == (0, 5, 6, 6)
+
+
+def test_pieces_cover_all_boxes_in_order() -> None:
+    boxes = [torch.arange(n * 4.0).reshape(n, 4) + 100 * n for n in (3, 0, 5)]
+    pieces = list(in_pieces(boxes, 4))
+    assert [[len(one) for one in piece] for piece in pieces] == [[3, 0, 1], [0, 0, 4]]
+    assert torch.equal(torch.cat([torch.cat(piece) for piece in pieces]), torch.cat(boxes))
+    assert [len(piece) for piece in in_pieces([boxes[1]], 4)] == [1]
+
+
+def test_losses_of_pieces_cannot_be_weighted_differently() -> None:
+    weight = torch.ones(2, requires_grad=True)
+    one, other = sum_of_pieces(lambda maps, piece: (weight[0] * piece, weight[1] * piece), 3, [], [weight])
+    with pytest.raises(RuntimeError, match="weighted differently"):
+        (one + 2 * other).backward()
+    one, other = sum_of_pieces(lambda maps, piece: (weight[0] * piece, weight[1] * piece), 3, [], [weight])
+    (2 * (one + other)).backward()
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [6, 6]
 
 
 def test_text_logits_are_scaled_cosines_after_a_constant_background() -> None:

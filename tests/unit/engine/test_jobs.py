@@ -99,7 +99,7 @@ def test_fit_computes_text_once_and_z_once_a_batch(folder: Path, monkeypatch: py
     calls = {"text": 0, "layer4": 0, "trunk": 0}
     embed = clip.embed_text
     monkeypatch.setattr(clip, "embed_text", lambda p: calls.update(text=calls["text"] + 1) or embed(p))
-    clip.roi_part.register_forward_hook(lambda *_: calls.update(layer4=calls["layer4"] + 1))
+    clip.roi_part.pool.register_forward_hook(lambda *_: calls.update(layer4=calls["layer4"] + 1))
     clip.trunk.register_forward_hook(lambda *_: calls.update(trunk=calls["trunk"] + 1))
     fitter = Fitter(clip, PromptSet.from_config(config.data.prompts), "frozen", FitConfig(), torch.device("cpu"))
     dataset = load_domains(config.data).source.train
