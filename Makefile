@@ -30,8 +30,7 @@ check: setup
 	$(PYTEST) tests/unit/test_layers.py
 
 bench: setup
-	$(BIN)/python -m benchmarks.fit_step
-	$(BIN)/python -m benchmarks.rn101
+	$(BIN)/python -m benchmarks --out bench.json
 
 # Resumable: what has a result in runs/study is not done again.
 study: setup

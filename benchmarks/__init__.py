@@ -1,1 +1,1 @@
-"""What `make bench` runs: ratios taken in one run, and peak memory at RN101's real sizes."""
+"""What `make bench` runs: our shipped code against plain loops, alternately in one process, and peak memory of each."""

@@ -20,7 +20,7 @@ def require_finite(image: int, found: Mapping[str, Any], target: Mapping[str, An
         ("true box", target["boxes"]),
     ):
         rows = np.asarray(values)
-        broken = np.argwhere(~np.isfinite(rows))
-        if len(broken):
-            i = int(broken[0, 0])
+        finite = np.isfinite(rows)
+        if not finite.all():
+            i = int(np.argwhere(~finite)[0, 0])
             raise ValueError(f"image {image}: {what} {i} is not finite: {rows[i].tolist()}")

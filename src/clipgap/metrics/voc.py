@@ -98,15 +98,17 @@ def best_overlap(images: Array, boxes: Array, true_images: Array, true_boxes: Ar
         IoU (N,), 0 where the image has no box, and which box (N,), counted from 0; the first of equals.
     """
     overlaps, which = np.zeros(len(boxes)), np.zeros(len(boxes), dtype=np.int64)
-    first = np.searchsorted(true_images, images, side="left")
-    counts = np.searchsorted(true_images, images, side="right") - first
+    per_image = np.bincount(true_images, minlength=images.max(initial=0) + 1)
+    counts = per_image[images]
+    first = (np.cumsum(per_image) - per_image)[images]
     some = np.flatnonzero(counts)
     if not len(some):
         return overlaps, which
     starts = np.cumsum(counts[some]) - counts[some]
     positions = np.arange(counts.sum())
     candidates = positions + np.repeat(first[some] - starts, counts[some])
-    ious = box_iou(np.repeat(boxes[some], counts[some], axis=0), true_boxes[candidates])
+    columns, true_columns = boxes[some].T.astype(np.float64), true_boxes.T.astype(np.float64)
+    ious = box_iou(columns.repeat(counts[some], axis=1), true_columns[:, candidates])
     overlaps[some] = np.maximum.reduceat(ious, starts)
     is_best = ious == np.repeat(overlaps[some], counts[some])
     which[some] = candidates[np.minimum.reduceat(np.where(is_best, positions, len(positions)), starts)]
@@ -124,12 +126,11 @@ def judge(overlaps: Array, which: Array, ignored: Array, iou: float) -> Array:
 
 
 def box_iou(one: Array, other: Array) -> Array:
-    """IoU (N,) of continuous boxes (N, 4) and (N, 4), xyxy, row by row."""
-    left, top, right, bottom = one.astype(np.float64).T.copy()
-    left_2, top_2, right_2, bottom_2 = other.astype(np.float64).T.copy()
+    """IoU (N,) of continuous boxes in columns (4, N) and (4, N), xyxy, one by one."""
+    (left, top, right, bottom), (left_2, top_2, right_2, bottom_2) = one, other
     width = np.minimum(right, right_2) - np.maximum(left, left_2)
     height = np.minimum(bottom, bottom_2) - np.maximum(top, top_2)
-    shared = width.clip(min=0) * height.clip(min=0)
+    shared = np.maximum(width, 0) * np.maximum(height, 0)
     union = (right - left) * (bottom - top) + (right_2 - left_2) * (bottom_2 - top_2) - shared
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 

@@ -87,7 +87,7 @@ def test_a_detection_belongs_to_the_box_it_overlaps_most_even_if_difficult() -> 
 
 def test_an_iou_of_exactly_the_threshold_is_no_match() -> None:
     half = (10.0, 10.0, 30.0, 20.0)
-    assert box_iou(np.array([half]), np.array([BOX]))[0] == 0.5
+    assert box_iou(np.array([half]).T, np.array([BOX]).T)[0] == 0.5
     assert ap([(found((half, 0.9, 1)), truth((BOX, 1)))]) == 0
     more = (10.0, 10.0, 30.0, 20.1)
     assert ap([(found((more, 0.9, 1)), truth((BOX, 1)))]) == pytest.approx(100)
@@ -135,7 +135,7 @@ def test_plain_iou_of_moved_boxes_is_the_devkits_plus_one(one: tuple[int, ...], 
     height = min(one[3], other[3]) - max(one[1], other[1]) + 1
     shared = max(width, 0) * max(height, 0)
     areas = [(b[2] - b[0] + 1) * (b[3] - b[1] + 1) for b in (one, other)]
-    moved = [np.array([[b[0] - 1, b[1] - 1, b[2], b[3]]]) for b in (one, other)]
+    moved = [np.array([[b[0] - 1.0, b[1] - 1, b[2], b[3]]]).T for b in (one, other)]
     assert box_iou(*moved)[0] == pytest.approx(shared / (sum(areas) - shared))
 
 

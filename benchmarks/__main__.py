@@ -1,0 +1,114 @@
+"""Time every job the plain way and ours, alternately, and print one table.
+
+    python -m benchmarks [JOB ...] [--rounds N] [--out FILE.json]
+
+Times are medians of alternating rounds (A B A B) in one process, ratios medians of the rounds' own, with their range.
+Peak memory is of one run in a fresh process for each way, because within a process it never falls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.jobs import JOBS
+
+
+def main() -> None:
+    options = _options()
+    if options.peak:
+        job, way = options.peak
+        JOBS[job].ways[way]()()
+        print(_own_peak())
+        return
+    rows = [row for name in options.jobs or JOBS for row in measure(name, options.rounds)]
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
+    print(f"\n{machine}, float32\n\n{table(rows)}")
+    if options.out:
+        command = f"python -m benchmarks {' '.join(sys.argv[1:])}".strip()
+        content = {"machine": machine, "precision": "float32", "command": command, "rows": rows}
+        options.out.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"all by default: {', '.join(JOBS)}")
+    parser.add_argument("--rounds", type=int, help="each job's own by default")
+    parser.add_argument("--out", type=Path, help="a JSON of everything measured")
+    parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    unknown = sorted(set(options.jobs) - set(JOBS))
+    if unknown:
+        parser.error(f"no job {unknown[0]!r}; there are {', '.join(JOBS)}")
+    return options
+
+
+def measure(name: str, rounds: int | None) -> list[dict[str, Any]]:
+    """One row for every way of a job."""
+    job = JOBS[name]
+    works = {way: make() for way, make in job.ways.items()}
+    times: dict[str, list[float]] = {way: [] for way in works}
+    results = {}
+    for number in range(rounds or job.rounds):
+        for way, work in works.items():
+            start = time.perf_counter()
+            result = work()
+            times[way].append(time.perf_counter() - start)
+            results.setdefault(way, result)
+            print(f"{name}, round {number + 1}, {way}: {times[way][-1]:.2f} s", file=sys.stderr)
+    del works
+    yardstick = next(iter(job.ways))
+    rows = []
+    for way, seconds in times.items():
+        ratios = [a / b for a, b in zip(times[yardstick], seconds, strict=True)]
+        row = {"job": job.title, "way": way, "seconds": seconds, "ratios": ratios, "bar": job.bars.get(way, "")}
+        row["gigabytes"] = peak(name, way)
+        row["same"] = job.compare(results[yardstick], results[way]) if way == "exact" and way != yardstick else ""
+        rows.append(row)
+    return rows
+
+
+def peak(name: str, way: str) -> float:
+    """Peak memory of one run in a fresh process, in GB."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--peak", name, way], check=True, capture_output=True, text=True
+    )
+    return float(ran.stdout)
+
+
+def _own_peak() -> float:
+    """Peak memory of this process in GB. `getrusage` would count what its parent had when this one was started."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 2**20
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    lines = ["| work | way | seconds | times faster | peak GB | bar | same numbers |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        ratios = row["ratios"]
+        spread = f" ({min(ratios):.1f} - {max(ratios):.1f})" if len(ratios) > 1 else ""
+        lines.append(
+            f"| {row['job']} | {row['way']} | {statistics.median(row['seconds']):.2f} "
+            f"| {statistics.median(ratios):.1f}{spread} | {row['gigabytes']:.2f} | {row['bar']} | {row['same']} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

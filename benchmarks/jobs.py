@@ -1,0 +1,198 @@
+"""The work that is compared: for every job the plain way, ours, and faster settings that give other numbers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.plain_detector import make_plain
+from benchmarks.plain_fit import PlainFit
+from benchmarks.plain_voc import plain_ap50
+from clipgap.clip import Clip, load_clip
+from clipgap.config import ClipConfig, DetectorConfig, FitConfig
+from clipgap.detector import Detector, DetectorSpec
+from clipgap.engine.fit import Fitter
+from clipgap.metrics import VocAP
+from clipgap.prompts import BUILT_IN
+
+CLASSES = ["bus", "bike", "car", "motor", "person", "rider", "truck"]
+HEIGHT, WIDTH = 600, 1067
+Work = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work: a title, the ways to do it (the first is the yardstick), and how results are compared."""
+
+    title: str
+    ways: dict[str, Callable[[], Work]]
+    compare: Callable[[Any, Any], str] = lambda plain, ours: ""
+    rounds: int = 3
+    bars: dict[str, str] = field(default_factory=dict)
+
+
+def rn101() -> Clip:
+    return load_clip(ClipConfig(name="RN101", pretrained="random"))
+
+
+def detector(plain: bool = False, **settings: Any) -> Detector:
+    clip = rn101()
+    spec = DetectorSpec(
+        classes=CLASSES, tower=clip.spec.tower, description="benchmark", detector=DetectorConfig(**settings)
+    )
+    torch.manual_seed(0)
+    made = Detector.from_clip(clip, spec)
+    return make_plain(made) if plain else made.to(memory_format=torch.channels_last)
+
+
+def street(batch: int) -> tuple[list[torch.Tensor], list[dict[str, torch.Tensor]]]:
+    """Random images of the real size with 8 boxes each."""
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.rand(8, 2, generator=generator) * torch.tensor([WIDTH - 200.0, HEIGHT - 200.0])
+    labels = torch.randint(1, 8, (8,), generator=generator)
+    target = {"boxes": torch.cat([corners, corners + 150], dim=1), "labels": labels}
+    return [torch.rand(3, HEIGHT, WIDTH, generator=generator) for _ in range(batch)], [target] * batch
+
+
+def training(plain: bool = False, batch: int = 1, **settings: Any) -> Work:
+    model = detector(plain, **settings).train()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 1e-5, momentum=0.9)
+    images, targets = street(batch)
+
+    def step() -> dict[str, float]:
+        torch.manual_seed(1)
+        optimizer.zero_grad()
+        losses = model(images, targets)
+        sum(losses.values()).backward()
+        optimizer.step()
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    return step
+
+
+def inference(plain: bool = False, **settings: Any) -> Work:
+    model = detector(plain, box_score_thresh=0.0, **settings)
+    model = model.eval() if plain else model.for_inference()
+    images, _ = street(1)
+    return lambda: model.detect(images, [(HEIGHT, WIDTH)])[0]
+
+
+def fit_step(plain: bool, crops: int = 60) -> Work:
+    clip, prompts = rn101(), BUILT_IN["weather"]
+    fitter: Any = (
+        PlainFit(clip, prompts, lr=0.01) if plain else Fitter(clip, prompts, "frozen", FitConfig(), torch.device("cpu"))
+    )
+    size = clip.spec.tower.image_size
+    pictures = torch.randn(crops, 3, size, size, generator=torch.Generator().manual_seed(0))
+    return lambda: tuple(float(loss) for loss in fitter.step(pictures))
+
+
+def voc_ap(plain: bool) -> Work:
+    """26,000 images, 500,000 detections."""
+    random = np.random.default_rng(0)
+    predictions, targets = [], []
+    for i in range(26_000):
+        boxes = random.uniform(0, 1000, (random.integers(1, 14), 4)).astype(np.float32)
+        boxes[:, 2:] = boxes[:, :2] + random.uniform(10, 200, (len(boxes), 2))
+        labels = random.choice(7, len(boxes), p=[0.015, 0.01, 0.81, 0.005, 0.11, 0.01, 0.04]) + 1
+        near = random.integers(0, len(boxes), 500_000 // 26_000 + (i < 500_000 % 26_000))
+        moved = boxes[near] + random.normal(0, 8, (len(near), 4)).astype(np.float32)
+        moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 1)
+        predictions.append({"boxes": moved, "labels": labels[near], "scores": random.random(len(near))})
+        none = np.zeros(len(boxes), dtype=bool)
+        targets.append({"boxes": boxes, "labels": labels, "difficult": none, "iscrowd": none})
+
+    def ours() -> float | None:
+        metric = VocAP(CLASSES)
+        metric.update(predictions, targets)
+        return metric.compute().headline
+
+    return (lambda: plain_ap50(predictions, targets, len(CLASSES))) if plain else ours
+
+
+def command(*arguments: str) -> Work:
+    """A command of ours in a fresh process."""
+    clipgap = str(Path(sys.executable).with_name("clipgap"))
+    return lambda: subprocess.run([clipgap, *arguments], check=True, capture_output=True)
+
+
+def python(code: str) -> Work:
+    return lambda: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def same_losses(plain: Any, ours: Any) -> str:
+    pairs = (
+        zip(plain.values(), ours.values(), strict=True) if isinstance(plain, dict) else zip(plain, ours, strict=True)
+    )
+    return f"losses differ by {max(abs(a - b) for a, b in pairs):.1e}"
+
+
+def same_detections(plain: dict[str, torch.Tensor], ours: dict[str, torch.Tensor]) -> str:
+    """How many plain detections have one of ours within 0.1 px and 1e-3; on random weights scores tie."""
+    boxes = torch.cdist(plain["boxes"], ours["boxes"], p=torch.inf)
+    scores = (plain["scores"][:, None] - ours["scores"]).abs()
+    same = (boxes <= 0.1) & (scores <= 1e-3) & (plain["labels"][:, None] == ours["labels"])
+    return f"{int(same.any(1).sum())} of {len(same)} detections within 0.1 px and 1e-3"
+
+
+JOBS = {
+    "fit_step": Job(
+        "step one, one iteration, RN101, 60 crops, 15 prompts",
+        {"plain": lambda: fit_step(True), "exact": lambda: fit_step(False)},
+        same_losses,
+        rounds=1,
+        bars={"exact": ">= 2.5 x, memory <= 1/2"},
+    ),
+    "train_step": Job(
+        "training step, RN101, 600 x 1067, batch 1, 512 regions",
+        {
+            "plain": lambda: training(True),
+            "exact": training,
+            "roi: dense": lambda: training(roi="dense"),
+        },
+        same_losses,
+        rounds=3,
+        bars={"exact": ">= 1.5 x, memory <= 1/2", "roi: dense": ">= 8 x"},
+    ),
+    "train_step_4": Job(
+        "training step, RN101, batch 4",
+        {"exact": lambda: training(batch=4)},
+        rounds=1,
+        bars={"exact": "16 GB"},
+    ),
+    "inference": Job(
+        "inference, RN101, 600 x 1067, 1000 proposals",
+        {
+            "plain": lambda: inference(True),
+            "exact": inference,
+            "roi: dense": lambda: inference(roi="dense"),
+            "roi: dense, 300 proposals": lambda: inference(roi="dense", rpn_post_nms_top_n_test=300),
+        },
+        same_detections,
+        rounds=5,
+        bars={"exact": ">= 1.5 x", "roi: dense": ">= 10 x"},
+    ),
+    "voc_ap": Job(
+        "VOC AP of 26,000 images, 500,000 detections",
+        {"plain": lambda: voc_ap(True), "exact": lambda: voc_ap(False)},
+        lambda plain, ours: f"AP differs by {abs(plain - ours):.1e}",
+        bars={"exact": ">= 10 x, under 5 s"},
+    ),
+    "start_up": Job(
+        "start-up, against importing torch",
+        {
+            "import torch": lambda: python("import torch"),
+            "clipgap --help": lambda: command("--help"),
+            "import clipgap": lambda: python("import clipgap"),
+        },
+        bars={"clipgap --help": "under 0.5 s"},
+        rounds=5,
+    ),
+}
