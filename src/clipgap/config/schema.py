@@ -157,6 +157,8 @@ class FitConfig(Section):
     """Adam's learning rate."""
     offsets: Literal["map", "channel"] = "map"
     """`map`: the paper's, of which step two uses the spatial mean; `channel`: that mean alone, one number a channel."""
+    patience: NotNegative = 0
+    """Stop when the objective of the pooled offsets on crops held out has not fallen for so many steps; 0: never."""
     images_per_step: Count = 4
     """Source images of one step."""
     crops_per_image: Count = 15

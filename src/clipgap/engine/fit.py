@@ -25,6 +25,8 @@ from clipgap.prompts import PromptSet
 
 Begun = tuple[Tensor, Tensor]
 """What layer4 begins with, linearly: `RoiPart.begin`, the second part halved."""
+JUDGE_EVERY = 10
+"""Steps between two looks at the held-out crops, where `fit.patience` asks for them."""
 SAVE_EVERY = 50
 """Steps between two saves of the half-done offsets, for `--resume`."""
 
@@ -90,6 +92,14 @@ class Fitter:
         return begun, F.normalize(self.roi_part.finish(*begun)[0], dim=-1)
 
     @torch.no_grad()
+    def pooled_objective(self, begun: Begun, z: Tensor) -> float:
+        """The objective of crops (`embed`) with what step two uses of the offsets, their spatial means alone."""
+        total = 0.0
+        for offset, direction in zip(self.offsets, self.directions, strict=True):
+            total += float(sum(prompt_losses(self._finish(begun, offset.mean((1, 2), keepdim=True)), z, direction)))
+        return total / len(self.offsets)
+
+    @torch.no_grad()
     def judge(self, crops: Tensor) -> list[dict[str, float]]:
         """For every prompt the mean cosine to z*_j: without offset, with A_j, and with its spatial mean alone."""
         begun, z = self.embed(crops)
@@ -135,16 +145,18 @@ def fit(
     if not resume:
         state.require_new()
     first = state.restore(fitter) if resume else 0
+    held_out = next(crop_batches(dataset, config, clip, first=config.fit.steps, last=config.fit.steps + 1))
     with progress_bar("fit", config.fit.steps, first, show) as report:
-        losses = _run(fitter, dataset, config, first, state, report)
-    rows = fitter.judge(next(crop_batches(dataset, config, clip, first=config.fit.steps, last=config.fit.steps + 1)))
+        losses = _run(fitter, dataset, held_out, config, first, state, report)
     record = {
         "settings": {"fit": config.fit.model_dump(), "image": config.image.model_dump()},
         "batch_norm": config.batch_norm,
         "seed": config.run.seed,
         "direction_loss": losses.get("direction"),
         "l1_loss": losses.get("l1"),
-        "cosines": rows,
+        "steps": losses.get("steps"),
+        "pooled_objective": fitter.pooled_objective(*fitter.embed(held_out)),
+        "cosines": fitter.judge(held_out),
         "clip": str(clip),
     }
     offsets = torch.stack([offset.detach().cpu() for offset in fitter.offsets])
@@ -176,9 +188,16 @@ def crop_batches(dataset: DetectionDataset, config: RunConfig, clip: Clip, first
 
 
 def _run(
-    fitter: Fitter, dataset: DetectionDataset, config: RunConfig, first: int, state: _HalfDone, report: Report
+    fitter: Fitter,
+    dataset: DetectionDataset,
+    held_out: Tensor,
+    config: RunConfig,
+    first: int,
+    state: _HalfDone,
+    report: Report,
 ) -> dict[str, float]:
     figures: dict[str, float] = {}
+    judged = fitter.embed(held_out) if config.fit.patience else None
     batches = crop_batches(dataset, config, fitter.clip, first, config.fit.steps)
     for step, crops in enumerate(batches, start=first):
         losses = fitter.step(crops)
@@ -187,9 +206,20 @@ def _run(
         if broken:
             raise TrainingError(f"fit, step {step + 1}: the {broken[0]} loss is not finite; lower fit.lr")
         report(**figures)
+        figures["steps"] = step + 1
+        if judged and (step + 1) % JUDGE_EVERY == 0:
+            state.objectives.append(fitter.pooled_objective(*judged))
+            if _has_stopped_falling(state.objectives, config.fit.patience // JUDGE_EVERY):
+                break
         if (step + 1) % SAVE_EVERY == 0 and step + 1 < config.fit.steps:
             state.save(fitter, step + 1)
     return figures
+
+
+def _has_stopped_falling(values: list[float], patience: int) -> bool:
+    """Whether none of the last `patience` values, at least one, is below all before them."""
+    patience = max(patience, 1)
+    return len(values) > patience and min(values[-patience:]) >= min(values[:-patience])
 
 
 class _HalfDone:
@@ -200,6 +230,8 @@ class _HalfDone:
         relevant = config.model_dump(mode="json", include={"data", "image", "fit", "batch_norm", "run"})
         relevant["run"] = relevant["run"]["seed"]
         self.settings: dict[str, Any] = relevant | {"weights": weights_hash}
+        self.objectives: list[float] = []
+        """Of the pooled offsets on held-out crops, every `JUDGE_EVERY` steps."""
 
     def require_new(self) -> None:
         if self.path and self.path.exists():
@@ -210,6 +242,7 @@ class _HalfDone:
             content = {
                 "settings": repr(self.settings),
                 "step": step,
+                "objectives": self.objectives,
                 "offsets": [offset.detach() for offset in fitter.offsets],
                 "optimizer": fitter.optimizer.state_dict(),
             }
@@ -227,6 +260,7 @@ class _HalfDone:
         for offset, saved in zip(fitter.offsets, content["offsets"], strict=True):
             offset.data.copy_(saved)
         fitter.optimizer.load_state_dict(content["optimizer"])
+        self.objectives = content["objectives"]
         return int(content["step"])
 
     def remove(self) -> None:

@@ -134,6 +134,26 @@ def test_offsets_of_one_number_a_channel_are_fitted_and_used_as_they_are(folder:
     assert all(row["after"] == row["pooled"] != row["before"] for row in fitted.record["cosines"])
 
 
+def test_fit_stops_when_held_out_crops_gain_no_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clipgap.engine.fit.JUDGE_EVERY", 1)
+    objectives = iter([0.5, 0.4, 0.4, 0.41, 0.1, 0.1, 0.1])
+    monkeypatch.setattr(Fitter, "pooled_objective", lambda self, begun, z: next(objectives))
+    fitted = fit(run_config(folder, "fit.steps=6", "fit.patience=2"), show=False)
+    assert fitted.record["steps"] == 4  # neither 0.4 nor 0.41 is below the 0.4 before
+    assert fitted.record["pooled_objective"] == 0.1
+
+
+def test_the_pooled_objective_is_of_what_step_two_uses(folder: Path) -> None:
+    config = run_config(folder, "fit.offsets=channel")
+    clip = load_clip(config.clip)
+    fitter = Fitter(clip, PromptSet.from_config(config.data.prompts), "frozen", config.fit, torch.device("cpu"))
+    crops = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    before = fitter.pooled_objective(*fitter.embed(crops))
+    losses = fitter.step(crops)
+    assert before == pytest.approx(float(losses.direction + losses.l1), abs=1e-5)
+    assert fitter.pooled_objective(*fitter.embed(crops)) < before
+
+
 # --- step two ------------------------------------------------------------------------------------------------------
 
 
