@@ -122,6 +122,8 @@ DIFFERENCES = (
     *((name, "attention") for name in EXTRAS if not name.startswith("bn_train")),
 )
 """Rows that are compared, seed by seed."""
+GAPS = (("paper", "attention"), ("paper", "clip_init"), ("layer3", "layer3_none"), ("layer3_p_100", "layer3_none"))
+"""Rows and where they start from: how much of the way to the upper bound do they go?"""
 STUDIES = {
     # The test worlds: seeds drawn at random (secrets.randbelow) after world and schedule were frozen (docs/log.md).
     "mini_world": Study("mini_world", ROWS, worlds=(609551, 968249, 516515, 951553, 225236), scenes=1000, held_out=200),
@@ -267,25 +269,46 @@ def read_results(out: Path) -> list[dict[str, Any]]:
 
 
 def render(results: list[dict[str, Any]], study: Study) -> str:
-    """Two Markdown tables: every row's mean and deviation, and the paired differences."""
-    if not results:
-        return "no results"
-    domains = list(results[0]["domains"])
-    lines = [f"| row | seeds | {' | '.join(domains)} | mean of targets |", "|---|---|" + "---|" * (len(domains) + 1)]
-    for name, row in study.rows.items():
-        mine = [result for result in results if result["row"] == name]
-        if mine:
-            cells = [_spread([_score(result, domain) for result in mine]) for domain in [*domains, None]]
-            lines.append(f"| {row.title} | {len(mine)} | {' | '.join(cells)} |")
-    lines += ["", f"| paired difference | seeds | {' | '.join(domains)} | mean of targets |", lines[1]]
+    """Markdown tables, of the main rows and then of the others: means, paired differences, and gaps closed."""
+    tables = [table for extra in (False, True) for table in _tables(results, study, extra)]
+    return "\n\n".join(tables) or "no results"
+
+
+def _tables(results: list[dict[str, Any]], study: Study, extra: bool) -> Iterable[str]:
+    titles = {name: row.title for name, row in study.rows.items()}
+    rows = [name for name, row in study.rows.items() if row.extra is extra]
+    domains = [*results[0]["domains"], None] if results else []
+    columns = ["seeds", *(domain or "mean of targets" for domain in domains)]
+    lines = []
+    for name in rows:
+        if mine := [result for result in results if result["row"] == name]:
+            lines.append([titles[name], len(mine), *(_spread([_score(one, d) for one in mine]) for d in domains)])
+    yield from _markdown(["row", *columns], lines)
+    lines = []
     for name, other in DIFFERENCES:
         pairs = _pairs(results, name, other)
-        if len(pairs) > 1:
-            cells = [_interval([_score(a, d) - _score(b, d) for a, b in pairs]) for d in [*domains, None]]
-            lines.append(
-                f"| {study.rows[name].title} - {study.rows[other].title} | {len(pairs)} | {' | '.join(cells)} |"
-            )
-    return "\n".join(lines)
+        if name in rows and len(pairs) > 1:
+            cells = [_interval([_score(a, d) - _score(b, d) for a, b in pairs]) for d in domains]
+            lines.append([f"{titles[name]} - {titles[other]}", len(pairs), *cells])
+    yield from _markdown(["paired difference", *columns], lines)
+    lines = []
+    for name, start in GAPS:
+        gains, gaps = (_gains(results, one, start) for one in (name, "upper_bound"))
+        if name in rows and gains and gaps:
+            gain, gap = statistics.mean(gains), statistics.mean(gaps)
+            lines.append([titles[name], titles[start], len(gains), f"{gain:+.1f} of {gap:.1f}: {gain / gap:.0%}"])
+    yield from _markdown(["gap to the upper bound closed by", "starting from", "seeds", "mean of targets"], lines)
+
+
+def _markdown(head: list[str], lines: list[list[Any]]) -> Iterable[str]:
+    """One table, or none where it would have no lines."""
+    if lines:
+        cells = [head, ["---"] * len(head), *lines]
+        yield "\n".join("| " + " | ".join(map(str, line)) + " |" for line in cells)
+
+
+def _gains(results: list[dict[str, Any]], name: str, start: str) -> list[float]:
+    return [_score(a, None) - _score(b, None) for a, b in _pairs(results, name, start)]
 
 
 def _score(result: dict[str, Any], domain: str | None) -> float:

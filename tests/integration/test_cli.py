@@ -79,6 +79,22 @@ def test_the_whole_job(trained: Path, run: Run, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out" / "drawn").iterdir())) == 4
 
 
+def test_an_exported_run_predicts_the_same(trained: Path, run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("export", trained / "run", "--out", tmp_path / "onnx", "--json")
+    assert code == 0
+    assert json.loads(out)["difference"] < 1e-4
+    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == [
+        "detector.json",
+        "features.onnx",
+        "regions.onnx",
+    ]
+    pictures = trained / "data/daytime_foggy/VOC2007/JPEGImages"
+    for detector, name in ((trained / "run", "torch"), (tmp_path / "onnx", "ort")):
+        assert run("predict", detector, pictures, "--out", tmp_path / name)[0] == 0
+    found, ours = (json.loads((tmp_path / name / "detections.json").read_text()) for name in ("torch", "ort"))
+    assert abs(len(found) - len(ours)) <= 0.05 * len(found)
+
+
 def test_results_are_on_stdout_and_the_log_on_stderr(made: Path, run: Run, tmp_path: Path) -> None:
     code, out, err = run(
         "fit", "--config", made / "config.yaml", "--out", tmp_path / "a.safetensors", "--json", "--seed", 3
@@ -216,6 +232,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "an unknown device": (["fit", "--config", "C", "--device", "abacus"], "abacus"),
     "a folder that is no run": (["evaluate", "."], "has no run.yaml"),
     "a folder that is no detector": (["evaluate", ".", "--config", "C"], "config.yaml is missing"),
+    "exporting what is no detector": (["export", ".", "--out", "o"], "config.yaml is missing"),
     "nothing to predict on": (["predict", "RUN", "nowhere.jpg", "--out", "o"], "nowhere.jpg: no such file"),
     "an unknown domain": (
         ["data", "convert", "--config", "C", "--domain", "mars", "--split", "a", "--to", "voc", "--out", "o"],

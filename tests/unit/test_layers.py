@@ -25,6 +25,7 @@ FLOORS = {
     "augment": 3,
     "detector": 4,
     "engine": 5,
+    "export": 5,
     "cli": 6,
 }
 

@@ -11,6 +11,7 @@ import pytest
 from recipes import study as module
 from recipes.study import ROWS, STUDIES, Row, Study, Task, read_results, render
 
+ROOT = Path(__file__).parents[2]
 STUDY = Study("mini_world", ROWS, worlds=(31, 32, 33, 34, 35), scenes=2, held_out=1)
 
 
@@ -61,6 +62,20 @@ def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> Non
     assert offsets("paper", 0) == offsets("paper", 0, "train.steps=7")
     tasks = [Task("mini_world", row, 0, ("data.root=w",), tmp_path) for row in ("text", "paper", "random")]
     assert [task.row for task in module._first_of_each_fit(tasks)] == ["paper"]
+
+
+def test_the_gap_closed_is_gain_over_gap() -> None:
+    results = [result(row, 0, 50, target) for row, target in (("attention", 20), ("paper", 23), ("upper_bound", 32))]
+    assert "| 1 | +3.0 of 12.0: 25% |" in render(results, STUDY)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_results_page_has_the_tables_of_the_stored_results(study: str) -> None:
+    stored = read_results(ROOT / "recipes" / "results" / study)
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for table in render(stored, STUDIES[study]).split("\n\n"):
+        assert table in page, f"docs/results.md is not what `python -m recipes.study {study} --print` says"
+    assert all(str(one["command"]).startswith("python -m recipes.study") for one in stored)
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -28,6 +28,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "train": run_verbs.train,
     "evaluate": run_verbs.evaluate,
     "predict": run_verbs.predict,
+    "export": run_verbs.export,
     "import": run_verbs.import_checkpoint,
     "doctor": info_verbs.doctor,
 }

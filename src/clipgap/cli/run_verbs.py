@@ -84,7 +84,7 @@ def evaluate(
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="A run folder or an imported Detector folder.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, an imported Detector folder, or an exported one.")],
     inputs: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
     out: Annotated[Path, typer.Option(help="New folder for detections.json and the drawn images.")] = Path("out"),
     draw_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a detection that is drawn.")] = 0.3,
@@ -94,10 +94,15 @@ def predict(
     """Detect in images: COCO results and drawn pictures."""
     from clipgap.cli.show import say
     from clipgap.detector import Detector
+    from clipgap.engine.predict import Predictor
     from clipgap.engine.predict import predict as run_predict
     from clipgap.engine.runtime import pick_device
+    from clipgap.export import OnnxDetector, is_exported
 
-    detector = Detector.load(run, pick_device(RunSection(device=device or "auto")))
+    if is_exported(run):
+        detector: Predictor = OnnxDetector.load(run)
+    else:
+        detector = Detector.load(run, pick_device(RunSection(device=device or "auto"))).for_inference()
     result = run_predict(detector, inputs, out, draw_score=draw_score)
     for line in result.unreadable:
         typer.echo(f"clipgap: {line}", err=True)
@@ -107,6 +112,25 @@ def predict(
     else:
         say(f"{result.results}: {result.detections} detections in {result.images} images; pictures in {out / 'drawn'}")
     return 2 if result.unreadable else 0
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder or an imported Detector folder.")],
+    out: Annotated[Path, typer.Option(help="New folder for the ONNX graphs and detector.json.")],
+    as_json: Json = False,
+) -> None:
+    """Write a detector as ONNX graphs, and check them against PyTorch."""
+    from clipgap.cli.show import say
+    from clipgap.detector import Detector
+    from clipgap.export import export_onnx
+
+    difference = export_onnx(Detector.load(run), out)
+    if as_json:
+        typer.echo(json.dumps({"exported": str(out), "difference": difference}))
+    else:
+        say(
+            f"{out}: differs from PyTorch by {difference:.0e} of the largest number; next: clipgap predict {out} IMAGES"
+        )
 
 
 def import_checkpoint(

@@ -212,7 +212,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         return self._predict_one(images)
 
     def _predict_one(self, image: ImageLike) -> supervision.Detections:
-        picture = _as_picture(image)
+        picture = as_picture(image)
         height, width = resize_size(picture.height, picture.width, **self.spec.image.model_dump())
         resized = picture.resize((width, height), Image.Resampling.BILINEAR)
         device = next(self.parameters()).device
@@ -239,7 +239,12 @@ def to_supervision(found: dict[str, Tensor], classes: Sequence[str]) -> supervis
     )
 
 
-def _as_picture(image: ImageLike) -> Image.Image:
+def as_picture(image: ImageLike) -> Image.Image:
+    """The RGB picture that `predict` was given, in whichever form.
+
+    Raises:
+        DataError: a file that is no image, or an array of another shape.
+    """
     if isinstance(image, str | Path):
         return read_image(Path(image))
     if isinstance(image, Image.Image):

@@ -59,18 +59,18 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         if self.training:
             proposals, _, labels, regression_targets = self.select_training_samples(proposals, targets)
             return [], self._losses(features["0"], proposals, torch.cat(labels), torch.cat(regression_targets))
-        maps = self._maps(features["0"])
-        pieces = [self._predict(maps, boxes) for boxes in in_pieces(proposals, REGIONS_AT_ONCE)]
+        maps = self.maps(features["0"])
+        pieces = [self.predict(maps, boxes) for boxes in in_pieces(proposals, REGIONS_AT_ONCE)]
         class_logits, box_regression = (torch.cat(part) for part in zip(*pieces, strict=True))
         found = self.postprocess_detections(class_logits, box_regression, proposals, image_shapes)
         keys = ("boxes", "scores", "labels")
         return [dict(zip(keys, one, strict=True)) for one in zip(*found, strict=True)], {}
 
-    def _maps(self, features: Tensor) -> tuple[Tensor, ...]:
+    def maps(self, features: Tensor) -> tuple[Tensor, ...]:
         """C4 features -> the maps that RoIAlign takes regions from: layer4's, or what it begins with."""
         return (self.box_head.layer4(features),) if self.dense else self.box_head.begin(features)
 
-    def _predict(self, maps: Sequence[Tensor], boxes: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def predict(self, maps: Sequence[Tensor], boxes: list[Tensor]) -> tuple[Tensor, Tensor]:
         """What the box_predictor says about boxes."""
         pool = partial(roi_align, boxes=boxes, sampling_ratio=self.sampling_ratio)
         if self.dense:
@@ -85,13 +85,13 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         self, features: Tensor, proposals: list[Tensor], labels: Tensor, regression_targets: Tensor
     ) -> dict[str, Tensor]:
         """`detection_losses` of all sampled regions, a piece at a time where that gives the same."""
-        maps = self._maps(features)
+        maps = self.maps(features)
         at_once = REGIONS_AT_ONCE if self._can_be_cut() else max(len(labels), 1)
         pieces = list(in_pieces(proposals, at_once))
 
         def losses_of(maps: Sequence[Tensor], piece: int) -> tuple[Tensor, Tensor]:
             rows = slice(piece * at_once, (piece + 1) * at_once)
-            predicted = self._predict(maps, pieces[piece])
+            predicted = self.predict(maps, pieces[piece])
             return detection_losses(*predicted, labels[rows], regression_targets[rows], len(labels))
 
         names = ("loss_classifier", "loss_box_reg")

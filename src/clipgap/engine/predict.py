@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from PIL import Image
 
 from clipgap.data import read_image
 from clipgap.data.files import images_under
-from clipgap.detector import Detector
-from clipgap.engine.runtime import progress_bar
+from clipgap.engine.runtime import in_threads, progress_bar
 from clipgap.errors import DataError
 from clipgap.files import require_new, write_text, write_then_rename
+
+if TYPE_CHECKING:
+    import supervision
+
+
+class Predictor(Protocol):
+    """What can look at a picture: a `Detector`, or an exported one."""
+
+    @property
+    def classes(self) -> list[str]: ...
+    def predict(self, images: Image.Image, /) -> supervision.Detections: ...
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,7 @@ class Predictions:
 
 
 def predict(
-    detector: Detector, inputs: Sequence[str | Path], out: Path, *, draw_score: float = 0.3, show: bool = True
+    detector: Predictor, inputs: Sequence[str | Path], out: Path, *, draw_score: float = 0.3, show: bool = True
 ) -> Predictions:
     """Detect in every image and write into `out`:
 
@@ -37,32 +48,47 @@ def predict(
     `images.json`       what the ids stand for: COCO's `images` and `categories`
     `drawn/...`         the images with the detections of at least `draw_score`
 
+    Files are read and pictures drawn in threads beside the detector.
+
     Raises:
         DataError: nothing to read, or `out` holds something already.
     """
     files = find_images(inputs)
     require_new(out, "--out")
-    names = _short_names(files)
-    detector = detector.for_inference()
+    paths = [out / "drawn" / name for name in _short_names(files)]
     results: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     unreadable = []
-    with progress_bar("predict", len(files), show=show) as report:
-        for image_id, (file, name) in enumerate(zip(files, names, strict=True), start=1):
+
+    def detected() -> Iterator[tuple[Image.Image, Any, Path]]:
+        read = zip(files, paths, in_threads(_read, files), strict=True)
+        for image_id, (file, path, picture) in enumerate(read, start=1):
+            if isinstance(picture, DataError):
+                unreadable.append(str(picture))
+            else:
+                found = detector.predict(picture)
+                images.append(
+                    {"id": image_id, "file_name": str(file), "width": picture.width, "height": picture.height}
+                )
+                results.extend(coco_results(image_id, found))
+                yield picture, found[np.asarray(found.confidence) >= draw_score], path
             report()
-            try:
-                picture = read_image(file)
-            except DataError as error:
-                unreadable.append(str(error))
-                continue
-            found = detector.predict(picture)
-            images.append({"id": image_id, "file_name": str(file), "width": picture.width, "height": picture.height})
-            results += coco_results(image_id, found)
-            _draw(picture, found[np.asarray(found.confidence) >= draw_score], out / "drawn" / name)
+
+    with progress_bar("predict", len(files), show=show) as report:
+        for _ in in_threads(_draw, detected()):
+            pass
     categories = [{"id": k, "name": name} for k, name in enumerate(detector.classes, start=1)]
     write_text(out / "images.json", json.dumps({"images": images, "categories": categories}, indent=1))
     write_text(out / "detections.json", json.dumps(results))
     return Predictions(out / "detections.json", len(images), len(results), unreadable)
+
+
+def _read(file: Path) -> Image.Image | DataError:
+    """The picture, or why there is none: one bad file does not end a folder."""
+    try:
+        return read_image(file)
+    except DataError as error:
+        return error
 
 
 def find_images(inputs: Sequence[str | Path]) -> list[Path]:
@@ -96,9 +122,10 @@ def coco_results(image_id: int, found: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _draw(picture: Any, found: Any, path: Path) -> None:
+def _draw(detected: tuple[Image.Image, Any, Path]) -> None:
     import supervision
 
+    picture, found, path = detected
     labels = [f"{n} {s:.2f}" for n, s in zip(found.data["class_name"], found.confidence, strict=True)]
     thickness = max(1, round(min(picture.size) / 240))
     scene = supervision.BoxAnnotator(thickness=thickness).annotate(picture.copy(), found)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import metadata
 from typing import Any, Protocol, TypeVar
@@ -21,6 +23,7 @@ from clipgap.errors import ConfigError
 
 PACKAGES = ("clipgap", "torch", "torchvision", "open_clip_torch", "lightning-fabric", "supervision", "numpy", "pillow")
 T = TypeVar("T")
+R = TypeVar("R")
 log = Console(stderr=True, markup=False)
 """Where everything goes that is not the result: stdout stays machine-readable."""
 
@@ -137,3 +140,15 @@ def track(items: Iterable[T], title: str) -> Iterator[T]:
         for item in sized:
             yield item
             report()
+
+
+def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int = 2) -> Iterator[R]:
+    """`function` of every item, in order, worked out in threads a few items ahead of who asks."""
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

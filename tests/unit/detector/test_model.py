@@ -112,7 +112,7 @@ def test_dense_is_layer4_on_the_whole_map() -> None:
     with torch.no_grad():
         features = detector.backbone(image)
         boxes = [torch.tensor([[8.0, 8, 90, 70], [40, 20, 120, 90]])]
-        ours = heads._predict(heads._maps(features), boxes)
+        ours = heads.predict(heads.maps(features), boxes)
         side = TINY.tower.roi_size // 2
         regions = torchvision_roi_align(heads.box_head.layer4(features), boxes, side, 1 / 32, 0, aligned=True)
         expected = heads.box_predictor((heads.box_head.pool(regions), regions.mean((2, 3))))

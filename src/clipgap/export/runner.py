@@ -1,0 +1,172 @@
+"""An exported detector in ONNX Runtime: what `Detector` does between its networks, in numpy and OpenCV."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clipgap.clip import STRIDE
+from clipgap.config import DetectorConfig
+from clipgap.data import resize_size
+from clipgap.detector import DetectorSpec, ImageLike, as_picture
+from clipgap.errors import WeightsError
+from clipgap.export.graphs import DETECTOR_FILE, FEATURES_FILE, FORMAT, REGIONS_FILE, onnxruntime
+
+if TYPE_CHECKING:
+    import supervision
+
+Array = npt.NDArray[Any]
+REGIONS_AT_ONCE = 64
+"""Regions of one call of the second graph: bounds the memory."""
+
+
+class OnnxDetector:
+    """`Detector.predict` without PyTorch's networks: the same boxes, from the folder that `export_onnx` wrote."""
+
+    def __init__(self, folder: Path, spec: DetectorSpec, threads: int = 0) -> None:
+        self.spec = spec
+        self._features, self._regions = (_session(folder / name, threads) for name in (FEATURES_FILE, REGIONS_FILE))
+
+    @classmethod
+    def load(cls, folder: str | Path, threads: int = 0) -> OnnxDetector:
+        """Read an exported folder.
+
+        Args:
+            folder: what `export_onnx` wrote.
+            threads: of ONNX Runtime; 0: one a core.
+
+        Raises:
+            WeightsError: a file is missing or not one of ours.
+            ClipgapError: ONNX Runtime is not installed.
+        """
+        folder = Path(folder)
+        for name in (DETECTOR_FILE, FEATURES_FILE, REGIONS_FILE):
+            if not (folder / name).is_file():
+                raise WeightsError(f"{folder}: not an exported detector: {name} is missing")
+        try:
+            content = json.loads((folder / DETECTOR_FILE).read_text(encoding="utf-8"))
+            if content.pop("format") != FORMAT:
+                raise KeyError
+            spec = DetectorSpec(**content)
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise WeightsError(f"{folder / DETECTOR_FILE}: not of a detector exported by this version") from None
+        return cls(folder, spec, threads)
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names, in the order of `class_id`."""
+        return self.spec.classes
+
+    def predict(self, image: ImageLike) -> supervision.Detections:
+        """Detections in a file, a PIL picture or an RGB array (H, W, 3) uint8, as `Detector.predict` gives them."""
+        import supervision
+
+        picture = as_picture(image)
+        height, width = resize_size(picture.height, picture.width, **self.spec.image.model_dump())
+        resized = np.asarray(picture.resize((width, height), 2), dtype=np.float32) / 255
+        boxes, scores, labels = self._detect(resized.transpose(2, 0, 1))
+        scale = np.array([picture.width / width, picture.height / height] * 2, dtype=np.float32)
+        boxes = _clip(boxes * scale, picture.height, picture.width)
+        keep = _not_empty(boxes)
+        boxes, scores, labels = boxes[keep], scores[keep], labels[keep]
+        return supervision.Detections(
+            xyxy=boxes, confidence=scores, class_id=labels, data={"class_name": np.array(self.classes)[labels]}
+        )
+
+    def _detect(self, image: Array) -> tuple[Array, Array, Array]:
+        """An image (3, H, W) in [0, 1] -> boxes (D, 4) in its pixels, scores (D,), labels (D,) from 0, best first."""
+        config = self.spec.detector
+        objectness, deltas, *maps = self._features.run(None, {"image": np.ascontiguousarray(image)})
+        proposals = self._proposals(objectness, deltas, *image.shape[1:])
+        scores, moves = self._read_regions(maps, proposals)
+        limit = math.log(config.box_growth_limit)
+        boxes = _decode(moves.reshape(len(proposals), -1, 4), proposals[:, None], config.box_reg_weights, limit)
+        boxes, scores = _clip(boxes[:, 1:], *image.shape[1:]), scores[:, 1:]
+        region, label = np.nonzero((scores > config.box_score_thresh) & np.isfinite(boxes).all(-1))
+        boxes, scores = boxes[region, label], scores[region, label]
+        keep = _nms(boxes, scores, config.box_nms_thresh, label)[: config.box_detections_per_img]
+        return boxes[keep], scores[keep], label[keep]
+
+    def _proposals(self, objectness: Array, deltas: Array, height: int, width: int) -> Array:
+        """The best boxes of the RPN (P, 4), as `ProposalNetwork.filter_proposals` chooses them."""
+        config = self.spec.detector
+        logits = objectness.reshape(-1)
+        best = np.argsort(-logits, kind="stable")[: config.rpn_pre_nms_top_n_test]
+        anchors = _anchors(objectness.shape[0], objectness.shape[1], config)[best]
+        boxes = _decode(deltas[best], anchors, config.rpn_reg_weights, math.log(config.box_growth_limit))
+        boxes, logits = _clip(boxes, height, width), logits[best]
+        keep = _not_empty(boxes) & np.isfinite(logits)
+        boxes, logits = boxes[keep], logits[keep]
+        return boxes[_nms(boxes, logits, config.rpn_nms_thresh)[: config.rpn_post_nms_top_n_test]]
+
+    def _read_regions(self, maps: list[Array], boxes: Array) -> tuple[Array, Array]:
+        """Class probabilities (R, K + 1) and deltas (R, (K + 1) * 4) of boxes."""
+        classes = len(self.classes) + 1
+        results = [(np.empty((0, classes), np.float32), np.empty((0, classes * 4), np.float32))]
+        named = {f"map_{number}": one for number, one in enumerate(maps)}
+        for first in range(0, len(boxes), REGIONS_AT_ONCE):
+            results.append(self._regions.run(None, {"boxes": boxes[first : first + REGIONS_AT_ONCE], **named}))
+        scores, deltas = (np.concatenate(part) for part in zip(*results, strict=True))
+        return scores, deltas
+
+
+def _anchors(rows: int, columns: int, config: DetectorConfig) -> Array:
+    """`detector.anchors.Anchors`: (rows * columns * A, 4)."""
+    pairs = [(size, ratio**0.5) for size in config.anchor_sizes for ratio in config.anchor_ratios]
+    shapes = [(size / root, size * root) for size, root in pairs]
+    cells = np.array([[-w / 2, -h / 2, w / 2, h / 2] for w, h in shapes], dtype=np.float32)
+    y, x = np.meshgrid(np.arange(rows) * STRIDE, np.arange(columns) * STRIDE, indexing="ij")
+    centres = np.stack([x, y, x, y], axis=-1).reshape(-1, 1, 4).astype(np.float32)
+    return (centres + cells).reshape(-1, 4)
+
+
+def _decode(deltas: Array, boxes: Array, weights: tuple[float, ...], limit: float) -> Array:
+    """Boxes moved by deltas (..., 4), as torchvision's BoxCoder does."""
+    sides = boxes[..., 2:] - boxes[..., :2]
+    centres = boxes[..., :2] + np.float32(0.5) * sides
+    deltas = deltas / np.array(weights, dtype=np.float32)
+    middle = deltas[..., :2] * sides + centres
+    half = np.exp(np.minimum(deltas[..., 2:], np.float32(limit))) * sides * np.float32(0.5)
+    moved: Array = np.concatenate([middle - half, middle + half], axis=-1)
+    return moved
+
+
+def _clip(boxes: Array, height: int, width: int) -> Array:
+    clipped: Array = np.clip(boxes, 0, np.array([width, height, width, height], dtype=np.float32))
+    return clipped
+
+
+def _not_empty(boxes: Array) -> Array:
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return np.asarray((sides > 0).all(1) & np.isfinite(boxes).all(1))
+
+
+def _nms(boxes: Array, scores: Array, threshold: float, labels: Array | None = None) -> Array:
+    """Indices of the boxes that stay, best first; boxes of different labels leave each other alone."""
+    order = np.argsort(-scores, kind="stable")
+    xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)[order].tolist()
+    ranks = np.arange(len(order), 0, -1.0).tolist()  # OpenCV takes no negative scores, and logits may be
+    if labels is None:
+        kept: Any = cv2.dnn.NMSBoxes(xywh, ranks, 0, threshold)
+    else:
+        kept = cv2.dnn.NMSBoxesBatched(xywh, ranks, labels[order].tolist(), 0, threshold)
+    stay: Array = order[np.sort(np.asarray(kept, dtype=np.int64).reshape(-1))]
+    return stay
+
+
+def _session(file: Path, threads: int) -> Any:
+    runtime = onnxruntime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    try:
+        return runtime.InferenceSession(file, options, providers=runtime.get_available_providers())
+    except Exception as error:  # noqa: BLE001 (ONNX Runtime's own kinds have no common base that is public)
+        raise WeightsError(
+            f"{file}: not a graph that ONNX Runtime reads ({' '.join(str(error).split())[:200]})"
+        ) from None
