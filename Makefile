@@ -31,6 +31,7 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks --out bench.json
+	$(BIN)/python -m benchmarks.growth --out growth.json
 
 # Resumable: what has a result in runs/study is not done again.
 study: setup

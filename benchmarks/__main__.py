@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 import torch
 
 from benchmarks.jobs import JOBS
+from benchmarks.memory import own_peak
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     if options.peak:
         job, way = options.peak
         JOBS[job].ways[way]()()
-        print(_own_peak())
+        print(own_peak())
         return
     rows = [row for name in options.jobs or JOBS for row in measure(name, options.rounds)]
     machine = (
@@ -76,7 +76,7 @@ def measure(name: str, rounds: int | None) -> list[dict[str, Any]]:
         ratios = [a / b for a, b in zip(times[yardstick], seconds, strict=True)]
         row = {"job": job.title, "way": way, "seconds": seconds, "ratios": ratios, "bar": job.bars.get(way, "")}
         row["gigabytes"] = peak(name, way)
-        row["same"] = job.compare(results[yardstick], results[way]) if way == "exact" and way != yardstick else ""
+        row["same"] = job.compare(results[yardstick], results[way]) if way in job.compared and way != yardstick else ""
         rows.append(row)
     return rows
 
@@ -87,15 +87,6 @@ def peak(name: str, way: str) -> float:
         [sys.executable, "-m", "benchmarks", "--peak", name, way], check=True, capture_output=True, text=True
     )
     return float(ran.stdout)
-
-
-def _own_peak() -> float:
-    """Peak memory of this process in GB. `getrusage` would count what its parent had when this one was started."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 2**20
 
 
 def table(rows: list[dict[str, Any]]) -> str:
