@@ -112,6 +112,8 @@ FROZEN = {
 """The rows that ask what the augmentation is worth on the features that it was fitted to."""
 ROWS |= {name: Row(title, settings, FIVE, extra=True) for name, (title, settings) in FROZEN.items()}
 ROWS |= {name: Row(title, settings, THREE, extra=True) for name, (title, settings) in EXTRAS.items()}
+ROWS["dense"] = Row("roi: dense, semantic augmentation", ("detector.roi=dense",), FIVE, extra=True)
+"""The price of the fastest setting (docs/performance.md)."""
 DIFFERENCES = (
     *(("paper", other) for other in ("attention", "random", "permuted", "clip_init")),
     *(("attention", "text"), ("text", "clip_init"), ("clip_init", "random_init")),
@@ -119,6 +121,7 @@ DIFFERENCES = (
     *(("layer3", other) for other in ("layer3_none", "layer3_random")),
     *((name, "layer3_none") for name in ("layer3_p_100", "layer3_upper")),
     ("bn_train", "bn_train_none"),
+    ("dense", "paper"),
     *((name, "attention") for name in EXTRAS if not name.startswith("bn_train")),
 )
 """Rows that are compared, seed by seed."""

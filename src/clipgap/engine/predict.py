@@ -61,7 +61,8 @@ def predict(
     unreadable = []
 
     def detected() -> Iterator[tuple[Image.Image, Any, Path]]:
-        read = zip(files, paths, in_threads(_read, files), strict=True)
+        pictures = in_threads(_read, files, threads=1)  # one: `read_image` silences warnings, which threads share
+        read = zip(files, paths, pictures, strict=True)
         for image_id, (file, path, picture) in enumerate(read, start=1):
             if isinstance(picture, DataError):
                 unreadable.append(str(picture))
