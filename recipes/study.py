@@ -107,6 +107,10 @@ FROZEN = {
     "layer3_random": ("layer3 frozen, random offsets", ("augment.kind=random", LAYER3)),
     "layer3": ("layer3 frozen, semantic augmentation", (LAYER3,)),
     "layer3_p_100": ("layer3 frozen, semantic augmentation, probability 1", (LAYER3, "augment.probability=1.0")),
+    "layer3_random_p_100": (
+        "layer3 frozen, random offsets, probability 1",
+        ("augment.kind=random", LAYER3, "augment.probability=1.0"),
+    ),
     "layer3_upper": ("layer3 frozen, upper bound", ("augment.kind=none", MIXED, LAYER3)),
 }
 """The rows that ask what the augmentation is worth on the features that it was fitted to."""
@@ -119,7 +123,8 @@ DIFFERENCES = (
     *(("attention", "text"), ("text", "clip_init"), ("clip_init", "random_init")),
     *(("upper_bound", other) for other in ("attention", "clip_init")),
     *(("layer3", other) for other in ("layer3_none", "layer3_random")),
-    *((name, "layer3_none") for name in ("layer3_p_100", "layer3_upper")),
+    *(("layer3_p_100", other) for other in ("layer3_none", "layer3_random_p_100")),
+    ("layer3_upper", "layer3_none"),
     ("bn_train", "bn_train_none"),
     ("dense", "paper"),
     *((name, "attention") for name in EXTRAS if not name.startswith("bn_train")),
