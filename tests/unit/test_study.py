@@ -66,7 +66,7 @@ def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> Non
 
 def test_the_gap_closed_is_gain_over_gap() -> None:
     results = [result(row, 0, 50, target) for row, target in (("attention", 20), ("paper", 23), ("upper_bound", 32))]
-    assert "| 1 | +3.0 of 12.0: 25% |" in render(results, STUDY)
+    assert "| 1, 1 | +3.0 of 12.0: 25% |" in render(results, STUDY)
 
 
 @pytest.mark.parametrize("study", STUDIES)
