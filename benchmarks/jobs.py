@@ -19,7 +19,7 @@ from benchmarks.plain_voc import plain_ap50
 from clipgap.clip import Clip, load_clip
 from clipgap.config import ClipConfig, DetectorConfig, FitConfig
 from clipgap.detector import Detector, DetectorSpec
-from clipgap.engine.fit import Fitter
+from clipgap.engine.fitter import Fitter
 from clipgap.metrics import VocAP
 from clipgap.prompts import BUILT_IN
 

@@ -14,7 +14,8 @@ from benchmarks.plain_fit import PlainFit
 from clipgap.clip import load_clip
 from clipgap.config import load_config
 from clipgap.data import load_domains
-from clipgap.engine.fit import Fitter, crop_batches, training_set
+from clipgap.engine.fit import training_set
+from clipgap.engine.fitter import Fitter, crop_batches
 from clipgap.prompts import PromptSet
 from clipgap.world import write_world
 
@@ -41,11 +42,11 @@ def fit_to_objective(plain: bool) -> Callable[[], tuple[float, float]]:
     end = config.fit.steps
     held_out = torch.cat(list(crop_batches(dataset, config, clip, 100_000, 100_000 + HELD_OUT)))
     judge = Fitter(load_clip(config.clip), prompts, "frozen", config.fit, torch.device("cpu"))
-    begun, z = judge.embed(held_out)
+    seen = judge.embed(held_out)
 
     def objective(offsets: list[Tensor]) -> float:
         judge.offsets = [torch.nn.Parameter(offset) for offset in offsets]
-        return judge.pooled_objective(begun, z)
+        return judge.pooled_objective(seen)
 
     def work() -> tuple[float, float]:
         fitter = (

@@ -32,6 +32,8 @@ class SemanticAugmentations:
     """SHA-256 of the weights the offsets were fitted with (`Clip.weights_hash`)."""
     record: dict[str, Any] = field(default_factory=dict)
     """How they were fitted: settings, seed, final losses."""
+    scales: Tensor | None = None
+    """Factors (M, C) on every channel's deviation from its spatial mean, of `fit.offsets: deviation`."""
 
     @property
     def pooled(self) -> Tensor:
@@ -50,6 +52,8 @@ class SemanticAugmentations:
             "record": json.dumps(self.record),
         }
         tensors = {"offsets": self.offsets.detach().cpu().contiguous()}
+        if self.scales is not None:
+            tensors["scales"] = self.scales.detach().cpu().contiguous()
         write_then_rename(Path(path), lambda temporary: save_file(tensors, temporary, metadata))
 
     @classmethod
@@ -64,12 +68,14 @@ class SemanticAugmentations:
         try:
             with safe_open(path, framework="pt") as file:
                 metadata, offsets = file.metadata() or {}, file.get_tensor("offsets")
+                scales = file.get_tensor("scales") if "scales" in file.keys() else None  # noqa: SIM118 (no mapping)
         except (SafetensorError, OSError):
-            metadata, offsets = {}, torch.empty(0)
+            metadata, offsets, scales = {}, torch.empty(0), None
         if metadata.get("format") != FORMAT or offsets.ndim != 4:
             raise WeightsError(f"{path}: not a file of semantic augmentations; `clipgap fit` makes one")
         prompts = PromptSet(metadata["source_prompt"], tuple(json.loads(metadata["target_prompts"])))
-        return cls(offsets, prompts, metadata["clip_name"], metadata["clip_hash"], json.loads(metadata["record"]))
+        record = json.loads(metadata["record"])
+        return cls(offsets, prompts, metadata["clip_name"], metadata["clip_hash"], record, scales)
 
     def check_fits(self, clip: Clip, where: str) -> None:
         """Refuse a CLIP other than the one the offsets were fitted with.
@@ -90,6 +96,15 @@ class SemanticAugmentations:
             )
 
 
+def scale_deviation(features: Tensor, scales: Tensor) -> Tensor:
+    """Features (N, C, h, w) with every channel's deviation from its spatial mean times `scales` (..., C, 1, 1).
+
+    The half of adaptive instance normalisation that a shift of the mean leaves out (PODA, ICCV 2023, equation 3).
+    """
+    mean = features.mean((2, 3), keepdim=True)
+    return mean + scales * (features - mean)
+
+
 def random_like(pooled: Tensor, seed: int) -> Tensor:
     """For every prompt a random direction of the same norm: pooled offsets (M, C) as a control for the fitted ones."""
     noise = torch.randn(pooled.shape, generator=torch.Generator().manual_seed(seed))
@@ -107,18 +122,23 @@ class OffsetFeatures(torch.nn.Module):
     """Step two's augmentation: with a probability a batch, every image's features move by an offset of its own.
 
     A forward hook of the detector's backbone calls it, in training only: V_a(image_i) + mean_hw(A_{j_i}), with j_i
-    drawn uniformly for every image (METHOD, section 4). RPN and RoI heads both see the moved features.
+    drawn uniformly for every image (METHOD, section 4). RPN and RoI heads both see the moved features. Where there are
+    `scales` (M, C), the features' deviation is scaled first.
     """
 
-    def __init__(self, pooled: Tensor, probability: float) -> None:
+    def __init__(self, pooled: Tensor, probability: float, scales: Tensor | None = None) -> None:
         super().__init__()
         self.pooled: Tensor
+        self.scales: Tensor | None
         self.register_buffer("pooled", pooled)
+        self.register_buffer("scales", scales)
         self.probability = probability
 
     def forward(self, features: Tensor, generator: torch.Generator) -> Tensor:
         """Features (N, C, H, W) -> the same, moved or not; `generator` lives on the CPU."""
         if float(torch.rand((), generator=generator)) >= self.probability:
             return features
-        drawn = torch.randint(len(self.pooled), (len(features),), generator=generator)
-        return features + self.pooled[drawn.to(self.pooled.device), :, None, None].to(features.dtype)
+        drawn = torch.randint(len(self.pooled), (len(features),), generator=generator).to(self.pooled.device)
+        if self.scales is not None:
+            features = scale_deviation(features, self.scales[drawn, :, None, None].to(features.dtype))
+        return features + self.pooled[drawn, :, None, None].to(features.dtype)

@@ -155,8 +155,11 @@ class FitConfig(Section):
     """Steps; each moves every offset once."""
     lr: Positive = 0.01
     """Adam's learning rate."""
-    offsets: Literal["map", "channel"] = "map"
-    """`map`: the paper's, of which step two uses the spatial mean; `channel`: that mean alone, one number a channel."""
+    offsets: Literal["map", "channel", "deviation"] = "map"
+    """`map`: the paper's, of which step two uses the spatial mean; `channel`: that mean alone, one number a channel;
+    `deviation`: the same, and a factor on every channel's deviation from its spatial mean."""
+    prompts_per_step: NotNegative = 0
+    """Target prompts whose offsets one step moves, drawn anew for every step; 0: all of them (the paper)."""
     patience: NotNegative = 0
     """Stop when the objective of the pooled offsets on crops held out has not fallen for so many steps; 0: never."""
     images_per_step: Count = 4
@@ -178,6 +181,8 @@ class AugmentConfig(Section):
     """The file that `clipgap fit` wrote."""
     probability: Fraction = 0.5
     """Chance that a batch is augmented."""
+    refit_every: NotNegative = 0
+    """Fit the offsets again, on the tower as it is by then, whenever so many steps are done; 0: never (the paper)."""
 
 
 class DetectorConfig(Section):
@@ -304,7 +309,7 @@ class RunSection(Section):
     workers: NotNegative = 2
     """Processes that read and resize images, for each process that computes; 0: none."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
-    """Of step two; step one is always float32."""
+    """Of both steps; `16-mixed` leaves step one in float32."""
 
 
 class RunConfig(Section):

@@ -18,7 +18,8 @@ from clipgap.data import load_domains, read_image
 from clipgap.detector import Detector
 from clipgap.engine import train as training
 from clipgap.engine.evaluate import evaluate, evaluate_run
-from clipgap.engine.fit import Fitter, crop_batches, fit
+from clipgap.engine.fit import fit
+from clipgap.engine.fitter import Fitter, crop_batches
 from clipgap.engine.predict import predict
 from clipgap.engine.train import Trainer, train
 from clipgap.errors import ClipgapError, ConfigError, DataError, TrainingError, WeightsError
@@ -77,10 +78,10 @@ def test_an_interrupted_fit_goes_on_to_the_same_offsets(folder: Path, monkeypatc
     monkeypatch.setattr("clipgap.engine.fit.SAVE_EVERY", 1)
     step = Fitter.step
 
-    def break_off(self: Fitter, crops: Tensor) -> object:
+    def break_off(self: Fitter, crops: Tensor, chosen: list[int]) -> object:
         if float(self.offsets[0].detach().abs().max()) > 0.015:  # after two steps of 0.01
             raise KeyboardInterrupt
-        return step(self, crops)
+        return step(self, crops, chosen)
 
     monkeypatch.setattr(Fitter, "step", break_off)
     with pytest.raises(KeyboardInterrupt):
@@ -137,7 +138,7 @@ def test_offsets_of_one_number_a_channel_are_fitted_and_used_as_they_are(folder:
 def test_fit_stops_when_held_out_crops_gain_no_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipgap.engine.fit.JUDGE_EVERY", 1)
     objectives = iter([0.5, 0.4, 0.4, 0.41, 0.1, 0.1, 0.1])
-    monkeypatch.setattr(Fitter, "pooled_objective", lambda self, begun, z: next(objectives))
+    monkeypatch.setattr(Fitter, "pooled_objective", lambda self, seen: next(objectives))
     fitted = fit(run_config(folder, "fit.steps=6", "fit.patience=2"), show=False)
     assert fitted.record["steps"] == 4  # neither 0.4 nor 0.41 is below the 0.4 before
     assert fitted.record["pooled_objective"] == 0.1
@@ -148,10 +149,10 @@ def test_the_pooled_objective_is_of_what_step_two_uses(folder: Path) -> None:
     clip = load_clip(config.clip)
     fitter = Fitter(clip, PromptSet.from_config(config.data.prompts), "frozen", config.fit, torch.device("cpu"))
     crops = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    before = fitter.pooled_objective(*fitter.embed(crops))
+    before = fitter.pooled_objective(fitter.embed(crops))
     losses = fitter.step(crops)
     assert before == pytest.approx(float(losses.direction + losses.l1), abs=1e-5)
-    assert fitter.pooled_objective(*fitter.embed(crops)) < before
+    assert fitter.pooled_objective(fitter.embed(crops)) < before
 
 
 # --- step two ------------------------------------------------------------------------------------------------------
@@ -289,7 +290,7 @@ def test_what_moves_the_features_is_a_setting(made: Path, folder: Path, kind: st
 def test_the_features_are_moved_in_training_and_never_in_detection(made: Path) -> None:
     config = run_config(made, "augment.probability=1")
     clip = load_clip(config.clip)
-    augment, _ = training.make_augmentation(config.augment, clip, seed=0)
+    augment, _ = training.make_augmentation(config, clip)
     assert augment is not None
     detector = Detector.load(made / "run")
     images = torch.rand(1, 3, 96, 96)
