@@ -90,18 +90,6 @@ OTHER_WEATHER = tuple(
 THE_FOUR = ("fog day", "clear night", "rain evening", "rain night")
 WRONG = ("an image of a kitchen", "a painting of flowers", "a photo of a cat on a sofa", "a page of a book")
 LAYER3 = "detector.frozen=[stem, layer1, layer2, layer3]"
-EXTRAS = {
-    "bn_train_none": ("BatchNorm train, no augmentation", ("augment.kind=none", "batch_norm=train")),
-    "bn_train": ("BatchNorm train, semantic augmentation", ("batch_norm=train",)),
-    "channel": ("offsets as one number a channel", ("fit.offsets=channel",)),
-    "other_weather": ("prompts that name no target (snow, cloudy, stormy)", (_prompts(*OTHER_WEATHER),)),
-    "only_fog": ("one prompt: fog day", (_prompts("an image taken on a fog day"),)),
-    "only_night": ("one prompt: clear night", (_prompts("an image taken on a clear night"),)),
-    "wrong": ("wrong prompts (a kitchen, ...)", (_prompts(*WRONG),)),
-    "the_four": ("four prompts: the targets", (_prompts(*(f"an image taken on a {name}" for name in THE_FOUR)),)),
-    "p_25": ("probability 0.25", ("augment.probability=0.25",)),
-    "p_100": ("probability 1", ("augment.probability=1.0",)),
-}
 FROZEN = {
     "layer3_none": ("layer3 frozen, no augmentation", ("augment.kind=none", LAYER3)),
     "layer3_random": ("layer3 frozen, random offsets", ("augment.kind=random", LAYER3)),
@@ -114,10 +102,28 @@ FROZEN = {
     "layer3_upper": ("layer3 frozen, upper bound", ("augment.kind=none", MIXED, LAYER3)),
 }
 """The rows that ask what the augmentation is worth on the features that it was fitted to."""
+SHORT_FIT = ("fit.offsets=channel", "fit.lr=0.1", "fit.steps=20")
+"""Step one in seconds (docs/performance.md)."""
+EXTRAS = {
+    "bn_train_none": ("BatchNorm train, no augmentation", (LAYER3, "augment.kind=none", "batch_norm=train")),
+    "bn_train": ("BatchNorm train, semantic augmentation", (LAYER3, "batch_norm=train")),
+    "channel": ("offsets as one number a channel", (LAYER3, "fit.offsets=channel")),
+    "refit": ("layer3 trained, one number a channel, again every 100 steps", (*SHORT_FIT, "augment.refit_every=100")),
+    "other_weather": ("prompts that name no target (snow, cloudy, stormy)", (LAYER3, _prompts(*OTHER_WEATHER))),
+    "only_fog": ("one prompt: fog day", (LAYER3, _prompts("an image taken on a fog day"))),
+    "only_night": ("one prompt: clear night", (LAYER3, _prompts("an image taken on a clear night"))),
+    "wrong": ("wrong prompts (a kitchen, ...)", (LAYER3, _prompts(*WRONG))),
+    "deviation": ("mean and deviation", (LAYER3, "fit.offsets=deviation")),
+    "the_four": ("four prompts: the targets", (LAYER3, _prompts(*(f"an image taken on a {n}" for n in THE_FOUR)))),
+    "p_25": ("probability 0.25", (LAYER3, "augment.probability=0.25")),
+}
+"""Variants, layer3 frozen where nothing else is said: with layer3 trained there is no effect that could change."""
 ROWS |= {name: Row(title, settings, FIVE, extra=True) for name, (title, settings) in FROZEN.items()}
 ROWS |= {name: Row(title, settings, THREE, extra=True) for name, (title, settings) in EXTRAS.items()}
 ROWS["dense"] = Row("roi: dense, semantic augmentation", ("detector.roi=dense",), FIVE, extra=True)
 """The price of the fastest setting (docs/performance.md)."""
+OWN_BASE = ("bn_train_none", "bn_train", "refit")
+"""Variants that are not compared with the rows of layer3 frozen."""
 DIFFERENCES = (
     *(("paper", other) for other in ("attention", "random", "permuted", "clip_init")),
     *(("attention", "text"), ("text", "clip_init"), ("clip_init", "random_init")),
@@ -127,12 +133,13 @@ DIFFERENCES = (
     ("layer3_upper", "layer3_none"),
     ("bn_train", "bn_train_none"),
     ("dense", "paper"),
-    *((name, "attention") for name in EXTRAS if not name.startswith("bn_train")),
+    *(("refit", other) for other in ("attention", "paper")),
+    *((name, other) for name in EXTRAS if name not in OWN_BASE for other in ("layer3_none", "layer3")),
 )
 """Rows that are compared, seed by seed."""
 GAPS = (
     *(("paper", start, "upper_bound") for start in ("attention", "clip_init")),
-    *((name, "layer3_none", "layer3_upper") for name in ("layer3", "layer3_p_100")),
+    *((name, "layer3_none", "layer3_upper") for name in ("layer3", "layer3_p_100", "deviation")),
 )
 """Rows, where they start from, and how far one can get: how much of the way do they go?"""
 STUDIES = {
