@@ -162,6 +162,8 @@ class FitConfig(Section):
     """Target prompts whose offsets one step moves, drawn anew for every step; 0: all of them (the paper)."""
     patience: NotNegative = 0
     """Stop when the objective of the pooled offsets on crops held out has not fallen for so many steps; 0: never."""
+    pool: NotNegative = 0
+    """Crops whose features are computed once and drawn from at every step; 0: new crops at every step (the paper)."""
     images_per_step: Count = 4
     """Source images of one step."""
     crops_per_image: Count = 15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from clipgap.augment import SemanticAugmentations
 from clipgap.clip import load_clip
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
-from clipgap.engine.fitter import Fitter, chosen_prompts, crop_batches, make_fitter
+from clipgap.engine.crop_pool import CropPool
+from clipgap.engine.fitter import Fitter, Seen, chosen_prompts, crop_batches, make_fitter
 from clipgap.engine.runtime import Report, pick_device, progress_bar
 from clipgap.errors import ConfigError, DataError, TrainingError
 from clipgap.files import require_new, write_then_rename
@@ -94,9 +96,8 @@ def _run(
 ) -> dict[str, float]:
     figures: dict[str, float] = {}
     judged = fitter.embed(held_out) if config.fit.patience else None
-    batches = crop_batches(dataset, config, fitter.clip, first, config.fit.steps)
-    for step, crops in enumerate(batches, start=first):
-        losses = fitter.step(crops, chosen_prompts(config, len(fitter.offsets), step))
+    for step, seen in enumerate(_looks(fitter, dataset, config, first), start=first):
+        losses = fitter.move(seen, chosen_prompts(config, len(fitter.offsets), step))
         figures = {"direction": float(losses.direction), "l1": float(losses.l1)}
         broken = [name for name, value in figures.items() if not torch.isfinite(torch.tensor(value))]
         if broken:
@@ -110,6 +111,20 @@ def _run(
         if (step + 1) % SAVE_EVERY == 0 and step + 1 < config.fit.steps:
             state.save(fitter, step + 1)
     return figures
+
+
+def _looks(fitter: Fitter, dataset: DetectionDataset, config: RunConfig, first: int) -> Iterator[Seen]:
+    """What every step from `first` on is fitted on: new crops, or some of a pool of `fit.pool`."""
+    settings = config.fit
+    if not settings.pool:
+        yield from map(fitter.embed, crop_batches(dataset, config, fitter.clip, first, settings.steps))
+        return
+    crops = settings.images_per_step * settings.crops_per_image
+    begin = settings.steps + 1  # behind the batch that is held out
+    batches = crop_batches(dataset, config, fitter.clip, begin, begin + -(-settings.pool // crops))
+    pool = CropPool(fitter, batches, settings.pool)
+    for step in range(first, settings.steps):
+        yield pool.draw(crops, config.run.seed, step)
 
 
 def _has_stopped_falling(values: list[float], patience: int) -> bool:

@@ -86,7 +86,10 @@ class Fitter:
 
     def step(self, crops: Tensor, chosen: Sequence[int] | None = None) -> Losses:
         """Move the offsets of the `chosen` prompts (all by default) once; the mean losses before the move."""
-        seen = self.embed(crops)
+        return self.move(self.embed(crops), chosen)
+
+    def move(self, seen: Seen, chosen: Sequence[int] | None = None) -> Losses:
+        """`step`, of crops that were embedded before."""
         chosen = range(len(self.offsets)) if chosen is None else chosen
         total = Losses(torch.zeros((), device=seen.z.device), torch.zeros((), device=seen.z.device))
         self.optimizer.zero_grad()
@@ -108,11 +111,22 @@ class Fitter:
             torch.cat([scale.detach().exp().reshape(1, -1) for scale in self.log_scales]) if self.log_scales else None
         )
 
-    @torch.no_grad()
     def embed(self, crops: Tensor) -> Seen:
         """What the trunk and V_b make of crops (N, 3, S, S), without offsets."""
+        return self.look(self.features(crops))
+
+    @torch.no_grad()
+    def features(self, crops: Tensor) -> Tensor:
+        """C4 features (N, C, h, w) of crops (N, 3, S, S)."""
         with self._precision():
-            features = self.trunk(crops.to(self.directions.device))
+            features: Tensor = self.trunk(crops.to(self.directions.device))
+        return features
+
+    @torch.no_grad()
+    def look(self, features: Tensor) -> Seen:
+        """What V_b makes of C4 features (N, C, h, w), without offsets."""
+        features = features.to(self.directions.device)
+        with self._precision():
             begun = self._begin(features)
             z = self.roi_part.finish(*begun)[0]
         return Seen(features, begun, F.normalize(z.float(), dim=-1))
