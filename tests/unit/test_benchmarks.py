@@ -7,10 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from benchmarks import __main__ as bench
 from benchmarks import growth
-from benchmarks.jobs import JOBS, Job
+from benchmarks.detectors import MINI, Size, inference, onnx_inference, street, training
+from benchmarks.jobs import JOBS, Job, same_detections
 from benchmarks.memory import own_peak
+
+from clipgap.config import ClipConfig, load_config
+
+SMALL = Size(ClipConfig(name="tiny", pretrained="random"), 96, 160, MINI.detector)
+ALL_SAME = "100 of 100 detections within 0.1 px and 1e-3"
 
 
 def test_ways_take_turns_and_are_compared_with_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,3 +75,43 @@ def test_every_verb_that_grows_does_its_work(verb: str, tmp_path: Path, monkeypa
     row = growth.measure(verb, 2, tmp_path)
     assert row["seconds_per_image"] > 0
     assert (tmp_path / "out").exists() is (verb != "evaluate")
+
+
+def test_the_small_size_is_the_miniature_worlds() -> None:
+    config = load_config("mini_world")
+    assert (MINI.clip, MINI.detector) == (config.clip, config.detector)
+    assert (MINI.height, MINI.width) == (config.image.short_side, config.image.long_side) == (288, 480)
+
+
+def test_a_file_can_hold_the_images() -> None:
+    images, targets = street(2, SMALL)
+    levels = images[0] * 255
+    assert torch.equal(levels, levels.round())
+    assert all((target["boxes"] <= torch.tensor([160.0, 96, 160, 96])).all() for target in targets)
+
+
+def test_plain_and_exact_training_differ_in_the_way_alone() -> None:
+    plain, exact = training(True, SMALL, batch=2)(), training(size=SMALL, batch=2)()
+    assert exact == pytest.approx(plain, rel=1e-4)
+    half = training(size=SMALL, batch=2, bf16=True)()
+    assert half != pytest.approx(exact, rel=1e-4)
+    assert half == pytest.approx(exact, rel=0.1)
+
+
+def test_training_with_fewer_regions_has_other_losses() -> None:
+    fewer, exact = training(size=SMALL, box_batch_size_per_image=8)(), training(size=SMALL)()
+    assert fewer["loss_objectness"] == exact["loss_objectness"]
+    assert fewer["loss_classifier"] != exact["loss_classifier"]
+
+
+def test_plain_and_exact_detect_the_same() -> None:
+    plain = inference(True, SMALL)()
+    assert same_detections(plain, inference(size=SMALL)()) == ALL_SAME
+    half = inference(size=SMALL, bf16=True)()
+    assert len(half["boxes"]) == 100
+    assert same_detections(plain, half) != ALL_SAME
+
+
+@pytest.mark.slow
+def test_onnx_runtime_detects_the_same() -> None:
+    assert same_detections(inference(True, SMALL)(), onnx_inference(SMALL)()) == ALL_SAME
