@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks.detectors import CLASSES, MINI, REAL, Work, inference, onnx_inference, training
+from benchmarks.files import data_check, loading
 from benchmarks.objective import fit_to_objective
 from benchmarks.plain_fit import PlainFit
 from benchmarks.plain_voc import plain_ap50
@@ -71,6 +72,10 @@ def voc_ap(plain: bool) -> Work:
 
 def objectives(plain: tuple[float, float], ours: tuple[float, float]) -> str:
     return f"pooled held-out objective {ours[1]:.3f}; plain {plain[1]:.3f}, no offsets {plain[0]:.3f}"
+
+
+def counts(plain: tuple[int, int], ours: tuple[int, int]) -> str:
+    return f"{ours[0]:,} boxes, {ours[1]} faults; plain {plain[0]:,} boxes"
 
 
 def command(*arguments: str) -> Work:
@@ -174,6 +179,17 @@ JOBS = {
         {"plain": lambda: voc_ap(True), "exact": lambda: voc_ap(False)},
         lambda plain, ours: f"AP differs by {abs(plain - ours):.1e}",
         bars={"exact": ">= 10 x, under 5 s"},
+    ),
+    "data_check": Job(
+        "data check of 20,000 VOC files, images of 64 x 48",
+        {"plain": lambda: data_check(True), "clipgap data check": lambda: data_check(False)},
+        counts,
+        compared=("clipgap data check",),
+    ),
+    "loading": Job(
+        "loading 10 batches of 4 images of 720 x 1280",
+        {"no workers": lambda: loading(0), "2 workers": lambda: loading(2)},
+        bars=dict.fromkeys(("no workers", "2 workers"), "< 10 training steps of batch 4"),
     ),
     "start_up": Job(
         "start-up, against importing torch",

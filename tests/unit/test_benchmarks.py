@@ -11,6 +11,7 @@ import torch
 from benchmarks import __main__ as bench
 from benchmarks import growth
 from benchmarks.detectors import MINI, Size, inference, onnx_inference, street, training
+from benchmarks.files import BOXES, data_check, loading
 from benchmarks.jobs import JOBS, Job, same_detections
 from benchmarks.memory import own_peak
 
@@ -115,3 +116,12 @@ def test_plain_and_exact_detect_the_same() -> None:
 @pytest.mark.slow
 def test_onnx_runtime_detects_the_same() -> None:
     assert same_detections(inference(True, SMALL)(), onnx_inference(SMALL)()) == ALL_SAME
+
+
+def test_the_check_and_the_plain_loop_read_every_box() -> None:
+    assert data_check(plain=True, images=5)() == data_check(plain=False, images=5)() == (5 * BOXES, 0)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loading_gives_every_image(workers: int) -> None:
+    assert loading(workers, batches=3, width=64, height=48)() == 12
