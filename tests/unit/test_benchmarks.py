@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from benchmarks import __main__ as bench
-from benchmarks import growth
-from benchmarks.detectors import MINI, Size, inference, onnx_inference, street, training
+from benchmarks import gpu, growth
+from benchmarks.detectors import MINI, Size, detector, inference, onnx_inference, street, training
 from benchmarks.files import BOXES, data_check, loading
 from benchmarks.jobs import JOBS, Job, same_detections
 from benchmarks.memory import own_peak
@@ -51,6 +52,33 @@ def test_a_job_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, capsys
     with pytest.raises(SystemExit):
         bench.main()
     assert "no job 'nothing'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("card", [False, True])
+def test_the_jobs_of_a_gpu_are_there_where_there_is_one(card: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: card)
+    assert {"train_step", "inference"} < set(bench.jobs_here())
+    assert (set(gpu.GPU_JOBS) <= set(bench.jobs_here())) is card
+
+
+def test_the_table_and_the_json_tell_the_same_and_that_there_is_no_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(JOBS, "fake", Job("a job", {"plain": lambda: lambda: None}, rounds=2))
+    monkeypatch.setattr(bench, "peak", lambda name, way: 0.25)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["benchmarks", "fake", "--out", str(tmp_path / "bench.json")])
+    bench.main()
+    content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    printed = capsys.readouterr().out
+    assert content["command"] == f"python -m benchmarks fake --out {tmp_path / 'bench.json'}"
+    assert f"{content['machine']}, {content['precision']}" in printed
+    assert bench.table(content["rows"]) in printed
+    assert printed.count("no GPU here") == 1
+
+
+def test_short_times_keep_their_digits() -> None:
+    assert [bench.shown(seconds) for seconds in (0.0123, 12.345)] == ["0.012", "12.35"]
 
 
 def test_the_peak_is_of_a_fresh_process_not_of_its_parent() -> None:
@@ -125,3 +153,19 @@ def test_the_check_and_the_plain_loop_read_every_box() -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_loading_gives_every_image(workers: int) -> None:
     assert loading(workers, batches=3, width=64, height=48)() == 12
+
+
+def test_operations_of_layer4_are_counted_forward_and_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    convolution = torch.nn.Conv2d(3, 5, 1)
+    assert gpu.operations(lambda: convolution(torch.zeros(2, 3, 7, 7))) == 2 * 2 * 3 * 5 * 7 * 7
+    part, tower = detector(size=SMALL).roi_heads.box_head, detector(size=SMALL).spec.tower
+    regions = torch.zeros(2, tower.c4_channels, tower.roi_size, tower.roi_size)
+    monkeypatch.setattr(gpu, "rate", lambda work, device: gpu.operations(work))
+    assert gpu.layer4("cpu", 2, SMALL) == 3 * gpu.operations(lambda: part(regions))
+
+
+def test_a_rate_is_operations_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([1.0, 3.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(times))
+    assert gpu.matrix_product("cpu", 16)() == gpu.TIMES * 2 * 16**3 / 2
+    assert gpu.share(800e12, 300e12) == "300 of 800 TFLOP/s: 38 %"
