@@ -74,7 +74,7 @@ def spent(model: Detector) -> dict[str, float]:
         ("attention pooling", plain_detector, "openai_attention_pool"),
         ("layer4", heads.box_head.layer4, "forward"),
         ("layer4", heads.box_head, "begin"),
-        ("layer4", heads.box_head, "finish"),
+        ("layer4", heads, "finish"),
         ("attention pooling", heads.box_head.pool, "forward"),
     ]
     before = [(place, name, getattr(place, name)) for _, place, name in places]

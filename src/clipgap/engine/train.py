@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
-from clipgap.clip import Clip, load_clip
+from clipgap.clip import Clip, RoiPart, load_clip
 from clipgap.config import AugmentConfig, ImageConfig, RunConfig, TrainConfig
 from clipgap.data import DetectionDataset, Domain, Sample, load_domains, resize, to_tensor
 from clipgap.data import flip as flip_sample
 from clipgap.data.stream import SampleStream, seed_for
 from clipgap.detector import Detector, DetectorSpec
+from clipgap.detector.roi_heads import REGIONS_AT_ONCE
 from clipgap.engine.evaluate import score_split
 from clipgap.engine.fit import training_set
 from clipgap.engine.run_folder import RunFolder
@@ -143,6 +145,9 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     if not resume and fabric.is_global_zero:
         folder.begin(config, record)
     trainer = Trainer(detector, config.train, augment, fabric)
+    if config.run.compile:
+        with fabric.autocast():
+            compile_heads(detector)
     if checkpoint:
         trainer.load_state(checkpoint)
     selection = _Selection(folder, domains.source, config, checkpoint, show) if fabric.is_global_zero else None
@@ -172,6 +177,27 @@ def make_augmentation(config: AugmentConfig, clip: Clip, seed: int) -> tuple[Off
     if config.kind in controls:
         pooled = controls[config.kind](pooled, seed_for(seed, 3))
     return OffsetFeatures(pooled, config.probability), f"{config.kind} offsets, {len(pooled)} prompts"
+
+
+def compile_heads(detector: Detector) -> None:
+    """Compile what layer4 and the pooling do with regions (`roi: per_region`), for the autocast that is on.
+
+    A trial, forward and backward, tells whether that can be done here; where it fails, they stay as they are.
+    """
+    trial = copy.deepcopy(detector.roi_heads)  # so that no BatchNorm's averages move
+    tower, device = detector.spec.tower, next(detector.parameters()).device
+    shape = (1, tower.c4_channels, tower.roi_size, tower.roi_size)
+    features = torch.zeros(shape, device=device, requires_grad=True)
+    boxes = torch.tensor([[0.0, 0, tower.image_size, tower.image_size]] * REGIONS_AT_ONCE, device=device)
+    try:
+        trial.finish = compiled = torch.compile(RoiPart.finish)
+        logits, deltas = trial.predict(trial.maps(features), [boxes])
+        torch.autograd.grad(logits.sum() + deltas.sum(), [features])
+    except RuntimeError as error:  # the base of all that torch.compile raises
+        reason = " ".join(str(error).split())[:200]
+        log.print(f"run.compile: torch.compile fails here, so nothing is compiled ({reason})", style="yellow")
+    else:
+        detector.roi_heads.finish = compiled
 
 
 def training_batches(
