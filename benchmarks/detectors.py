@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from benchmarks.plain_detector import make_plain
 from clipgap.clip import load_clip
 from clipgap.config import ClipConfig, DetectorConfig, ImageConfig, load_config
 from clipgap.detector import Detector, DetectorSpec
+from clipgap.engine.train import compile_heads
 from clipgap.export import OnnxDetector, export_onnx
 
 CLASSES = ["bus", "bike", "car", "motor", "person", "rider", "truck"]
@@ -65,9 +67,19 @@ def street(batch: int, size: Size = REAL) -> tuple[list[torch.Tensor], list[dict
 
 
 def training(
-    plain: bool = False, size: Size = REAL, batch: int = 1, bf16: bool = False, device: str = "cpu", **settings: Any
+    plain: bool = False,
+    size: Size = REAL,
+    batch: int = 1,
+    bf16: bool = False,
+    compiled: bool = False,
+    device: str = "cpu",
+    **settings: Any,
 ) -> Work:
     model = detector(plain, size, **settings).to(device).train()
+    precision = partial(torch.autocast, device, torch.bfloat16, enabled=bf16)
+    if compiled:
+        with precision():
+            compile_heads(model)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 1e-5, momentum=0.9)
     images, targets = street(batch, size)
     images = [image.to(device) for image in images]
@@ -76,7 +88,7 @@ def training(
     def step() -> dict[str, float]:
         torch.manual_seed(1)
         optimizer.zero_grad()
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        with precision():
             losses = model(images, targets)
         sum(losses.values()).backward()
         optimizer.step()

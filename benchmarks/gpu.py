@@ -21,7 +21,7 @@ def on_card(make: Callable[..., Work], **settings: Any) -> Callable[[], Work]:
     """The work on the card, warmed up, and waited for; float32 means float32."""
 
     def made() -> Work:
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False  # matrix products' is off by default
         work = make(device="cuda", **settings)
 
         def waited() -> Any:
@@ -98,6 +98,7 @@ GPU_JOBS = {
             "plain": on_card(training, plain=True, batch=4),
             "exact": on_card(training, batch=4),
             "exact, bf16": on_card(training, batch=4, bf16=True),
+            "exact, bf16, compiled": on_card(training, batch=4, bf16=True, compiled=True),
             "roi: dense, bf16": on_card(training, batch=4, bf16=True, roi="dense"),
         },
         same_losses,

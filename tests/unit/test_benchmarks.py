@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,20 @@ def test_plain_and_exact_training_differ_in_the_way_alone() -> None:
     assert half == pytest.approx(exact, rel=0.1)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # dynamo looks at it
+def test_compiled_training_is_the_exact_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> object:
+        asked.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    compiled = training(size=SMALL, batch=2, bf16=True, compiled=True)()
+    assert asked
+    assert compiled == pytest.approx(training(size=SMALL, batch=2, bf16=True)(), rel=1e-4)
+
+
 def test_training_with_fewer_regions_has_other_losses() -> None:
     fewer, exact = training(size=SMALL, box_batch_size_per_image=8)(), training(size=SMALL)()
     assert fewer["loss_objectness"] == exact["loss_objectness"]
@@ -153,6 +168,17 @@ def test_the_check_and_the_plain_loop_read_every_box() -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_loading_gives_every_image(workers: int) -> None:
     assert loading(workers, batches=3, width=64, height=48)() == 12
+
+
+def test_work_on_the_card_is_warmed_up_waited_for_and_without_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: calls.append("waited"))
+    work = gpu.on_card(lambda device, batch: lambda: calls.append((device, batch)), batch=4)()
+    assert calls == [("cuda", 4), "waited"]
+    assert not torch.backends.cudnn.allow_tf32
+    work()
+    assert calls == [("cuda", 4), "waited"] * 2
 
 
 def test_operations_of_layer4_are_counted_forward_and_backward(monkeypatch: pytest.MonkeyPatch) -> None:
