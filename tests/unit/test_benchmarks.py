@@ -62,6 +62,12 @@ def test_the_jobs_of_a_gpu_are_there_where_there_is_one(card: bool, monkeypatch:
     assert (set(gpu.GPU_JOBS) <= set(bench.jobs_here())) is card
 
 
+@pytest.mark.parametrize("job", [*JOBS.values(), *gpu.GPU_JOBS.values()], ids=lambda job: job.title)
+def test_what_is_said_of_a_way_is_said_of_one_that_is_there(job: Job) -> None:
+    assert set(job.bars) <= set(job.ways)
+    assert set(job.compared) <= {*job.ways, "exact"}
+
+
 def test_the_table_and_the_json_tell_the_same_and_that_there_is_no_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
