@@ -2,6 +2,7 @@
 
     python -m benchmarks [JOB ...] [--rounds N] [--out FILE.json]
 
+Where there is a GPU, its jobs are there too, and their memory is the card's.
 Times are medians of alternating rounds (A B A B) in one process, ratios medians of the rounds' own, with their range.
 Peak memory is of one run in a fresh process for each way, because within a process it never falls.
 """
@@ -21,44 +22,57 @@ from typing import Any
 
 import torch
 
-from benchmarks.jobs import JOBS
+from benchmarks.gpu import GPU_JOBS, card_peak
+from benchmarks.jobs import JOBS, Job
 from benchmarks.memory import own_peak
+
+PRECISION = "float32 where a way does not say bf16"
 
 
 def main() -> None:
     options = _options()
     if options.peak:
         job, way = options.peak
-        JOBS[job].ways[way]()()
-        print(own_peak())
+        jobs_here()[job].ways[way]()()
+        print(card_peak() if job in GPU_JOBS else own_peak())
         return
-    rows = [row for name in options.jobs or JOBS for row in measure(name, options.rounds)]
-    machine = (
-        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    )
-    print(f"\n{machine}, float32\n\n{table(rows)}")
+    rows = [row for name in options.jobs or jobs_here() for row in measure(name, options.rounds)]
+    print(f"\n{machine()}, {PRECISION}\n\n{table(rows)}")
+    if not torch.cuda.is_available():
+        print("\nno GPU here: its section is left out")
     if options.out:
         command = f"python -m benchmarks {' '.join(sys.argv[1:])}".strip()
-        content = {"machine": machine, "precision": "float32", "command": command, "rows": rows}
+        content = {"machine": machine(), "precision": PRECISION, "command": command, "rows": rows}
         options.out.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def jobs_here() -> dict[str, Job]:
+    """The jobs that this machine can do."""
+    return JOBS | GPU_JOBS if torch.cuda.is_available() else JOBS
+
+
+def machine() -> str:
+    card = f"{torch.cuda.get_device_name()}, " if torch.cuda.is_available() else ""
+    threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return f"{platform.machine()}, {card}{threads}, torch {torch.__version__}"
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"all by default: {', '.join(JOBS)}")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"all by default: {', '.join(jobs_here())}")
     parser.add_argument("--rounds", type=int, help="each job's own by default")
     parser.add_argument("--out", type=Path, help="a JSON of everything measured")
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    unknown = sorted(set(options.jobs) - set(JOBS))
+    unknown = sorted(set(options.jobs) - set(jobs_here()))
     if unknown:
-        parser.error(f"no job {unknown[0]!r}; there are {', '.join(JOBS)}")
+        parser.error(f"no job {unknown[0]!r}; there are {', '.join(jobs_here())}")
     return options
 
 
 def measure(name: str, rounds: int | None) -> list[dict[str, Any]]:
     """One row for every way of a job."""
-    job = JOBS[name]
+    job = jobs_here()[name]
     works = {way: make() for way, make in job.ways.items()}
     times: dict[str, list[float]] = {way: [] for way in works}
     results = {}
@@ -89,13 +103,17 @@ def peak(name: str, way: str) -> float:
     return float(ran.stdout)
 
 
+def shown(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds >= 1 else f"{seconds:.3f}"
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     lines = ["| work | way | seconds | times faster | peak GB | bar | same numbers |", "|---|---|---|---|---|---|---|"]
     for row in rows:
         ratios = row["ratios"]
         spread = f" ({min(ratios):.1f} - {max(ratios):.1f})" if len(ratios) > 1 else ""
         lines.append(
-            f"| {row['job']} | {row['way']} | {statistics.median(row['seconds']):.2f} "
+            f"| {row['job']} | {row['way']} | {shown(statistics.median(row['seconds']))} "
             f"| {statistics.median(ratios):.1f}{spread} | {row['gigabytes']:.2f} | {row['bar']} | {row['same']} |"
         )
     return "\n".join(lines)

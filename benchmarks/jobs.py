@@ -12,20 +12,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.detectors import CLASSES, MINI, REAL, Work, inference, onnx_inference, training
+from benchmarks.files import data_check, loading
 from benchmarks.objective import fit_to_objective
-from benchmarks.plain_detector import make_plain
 from benchmarks.plain_fit import PlainFit
 from benchmarks.plain_voc import plain_ap50
-from clipgap.clip import Clip, load_clip
-from clipgap.config import ClipConfig, DetectorConfig, FitConfig
-from clipgap.detector import Detector, DetectorSpec
+from clipgap.clip import load_clip
+from clipgap.config import FitConfig
 from clipgap.engine.fitter import Fitter
 from clipgap.metrics import VocAP
 from clipgap.prompts import BUILT_IN
-
-CLASSES = ["bus", "bike", "car", "motor", "person", "rider", "truck"]
-HEIGHT, WIDTH = 600, 1067
-Work = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -41,54 +37,8 @@ class Job:
     """The ways whose result is compared with the plain one's."""
 
 
-def rn101() -> Clip:
-    return load_clip(ClipConfig(name="RN101", pretrained="random"))
-
-
-def detector(plain: bool = False, **settings: Any) -> Detector:
-    clip = rn101()
-    spec = DetectorSpec(
-        classes=CLASSES, tower=clip.spec.tower, description="benchmark", detector=DetectorConfig(**settings)
-    )
-    torch.manual_seed(0)
-    made = Detector.from_clip(clip, spec)
-    return make_plain(made) if plain else made.to(memory_format=torch.channels_last)
-
-
-def street(batch: int) -> tuple[list[torch.Tensor], list[dict[str, torch.Tensor]]]:
-    """Random images of the real size with 8 boxes each."""
-    generator = torch.Generator().manual_seed(0)
-    corners = torch.rand(8, 2, generator=generator) * torch.tensor([WIDTH - 200.0, HEIGHT - 200.0])
-    labels = torch.randint(1, 8, (8,), generator=generator)
-    target = {"boxes": torch.cat([corners, corners + 150], dim=1), "labels": labels}
-    return [torch.rand(3, HEIGHT, WIDTH, generator=generator) for _ in range(batch)], [target] * batch
-
-
-def training(plain: bool = False, batch: int = 1, **settings: Any) -> Work:
-    model = detector(plain, **settings).train()
-    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 1e-5, momentum=0.9)
-    images, targets = street(batch)
-
-    def step() -> dict[str, float]:
-        torch.manual_seed(1)
-        optimizer.zero_grad()
-        losses = model(images, targets)
-        sum(losses.values()).backward()
-        optimizer.step()
-        return {name: float(loss.detach()) for name, loss in losses.items()}
-
-    return step
-
-
-def inference(plain: bool = False, **settings: Any) -> Work:
-    model = detector(plain, box_score_thresh=0.0, **settings)
-    model = model.eval() if plain else model.for_inference()
-    images, _ = street(1)
-    return lambda: model.detect(images, [(HEIGHT, WIDTH)])[0]
-
-
 def fit_step(plain: bool, crops: int = 60) -> Work:
-    clip, prompts = rn101(), BUILT_IN["weather"]
+    clip, prompts = load_clip(REAL.clip), BUILT_IN["weather"]
     fitter: Any = (
         PlainFit(clip, prompts, lr=0.01) if plain else Fitter(clip, prompts, "frozen", FitConfig(), torch.device("cpu"))
     )
@@ -122,6 +72,10 @@ def voc_ap(plain: bool) -> Work:
 
 def objectives(plain: tuple[float, float], ours: tuple[float, float]) -> str:
     return f"pooled held-out objective {ours[1]:.3f}; plain {plain[1]:.3f}, no offsets {plain[0]:.3f}"
+
+
+def counts(plain: tuple[int, int], ours: tuple[int, int]) -> str:
+    return f"{ours[0]:,} boxes, {ours[1]} faults; plain {plain[0]:,} boxes"
 
 
 def command(*arguments: str) -> Work:
@@ -170,7 +124,10 @@ JOBS = {
         {
             "plain": lambda: training(True),
             "exact": training,
+            "exact, bf16": lambda: training(bf16=True),
             "roi: dense": lambda: training(roi="dense"),
+            "128 regions": lambda: training(box_batch_size_per_image=128),
+            "roi: dense, 128 regions": lambda: training(roi="dense", box_batch_size_per_image=128),
         },
         same_losses,
         rounds=3,
@@ -182,23 +139,57 @@ JOBS = {
         rounds=1,
         bars={"exact": "16 GB"},
     ),
+    "train_step_tiny": Job(
+        "training step, tiny CLIP, 288 x 480, batch 4, 32 regions an image",
+        {
+            "plain": lambda: training(True, MINI, batch=4),
+            "exact": lambda: training(size=MINI, batch=4),
+            "roi: dense": lambda: training(size=MINI, batch=4, roi="dense"),
+        },
+        same_losses,
+        rounds=5,
+    ),
     "inference": Job(
         "inference, RN101, 600 x 1067, 1000 proposals",
         {
             "plain": lambda: inference(True),
             "exact": inference,
+            "exact, bf16": lambda: inference(bf16=True),
+            "ONNX Runtime": onnx_inference,
             "roi: dense": lambda: inference(roi="dense"),
             "roi: dense, 300 proposals": lambda: inference(roi="dense", rpn_post_nms_top_n_test=300),
         },
         same_detections,
         rounds=5,
         bars={"exact": ">= 1.5 x", "roi: dense": ">= 10 x"},
+        compared=("exact", "ONNX Runtime"),
+    ),
+    "inference_tiny": Job(
+        "inference, tiny CLIP, 288 x 480, 100 proposals",
+        {
+            "plain": lambda: inference(True, MINI),
+            "exact": lambda: inference(size=MINI),
+            "roi: dense": lambda: inference(size=MINI, roi="dense"),
+        },
+        same_detections,
+        rounds=9,
     ),
     "voc_ap": Job(
         "VOC AP of 26,000 images, 500,000 detections",
         {"plain": lambda: voc_ap(True), "exact": lambda: voc_ap(False)},
         lambda plain, ours: f"AP differs by {abs(plain - ours):.1e}",
         bars={"exact": ">= 10 x, under 5 s"},
+    ),
+    "data_check": Job(
+        "data check of 20,000 VOC files, images of 64 x 48",
+        {"plain": lambda: data_check(True), "clipgap data check": lambda: data_check(False)},
+        counts,
+        compared=("clipgap data check",),
+    ),
+    "loading": Job(
+        "loading 10 batches of 4 images of 720 x 1280",
+        {"no workers": lambda: loading(0), "2 workers": lambda: loading(2)},
+        bars=dict.fromkeys(("no workers", "2 workers"), "< 10 training steps of batch 4"),
     ),
     "start_up": Job(
         "start-up, against importing torch",

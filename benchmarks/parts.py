@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from benchmarks import plain_detector
-from benchmarks.jobs import HEIGHT, WIDTH, detector, street
+from benchmarks.detectors import REAL, detector, street
 from clipgap.detector import Detector
 from clipgap.detector import roi_heads as ours
 
@@ -64,7 +64,7 @@ def main() -> None:
 def spent(model: Detector) -> dict[str, float]:
     """Seconds of every part, of the second of two detections."""
     images, _ = street(1)
-    model.detect(images, [(HEIGHT, WIDTH)])
+    model.detect(images, [(REAL.height, REAL.width)])
     clock, heads = Clock(), model.roi_heads
     places: list[tuple[str, Any, str]] = [
         ("trunk", model.backbone, "forward"),
@@ -74,13 +74,13 @@ def spent(model: Detector) -> dict[str, float]:
         ("attention pooling", plain_detector, "openai_attention_pool"),
         ("layer4", heads.box_head.layer4, "forward"),
         ("layer4", heads.box_head, "begin"),
-        ("layer4", heads.box_head, "finish"),
+        ("layer4", heads, "finish"),
         ("attention pooling", heads.box_head.pool, "forward"),
     ]
     before = [(place, name, getattr(place, name)) for _, place, name in places]
     for part, place, name in places:
         setattr(place, name, clock.of(part, getattr(place, name)))
-    clock.of("the rest", model.detect)(images, [(HEIGHT, WIDTH)])
+    clock.of("the rest", model.detect)(images, [(REAL.height, REAL.width)])
     for place, name, function in before:
         setattr(place, name, function)
     return dict(clock.seconds)
@@ -98,7 +98,7 @@ def draw(shares: dict[str, dict[str, float]], out: Path) -> None:
         axes.barh(list(shares), widths, left=list(left.values()), label=part)
         left = {way: left[way] + width for way, width in zip(shares, widths, strict=True)}
     axes.invert_yaxis()
-    axes.set_xlabel(f"seconds of one detection, RN101, {HEIGHT} x {WIDTH}, {torch.get_num_threads()} threads")
+    axes.set_xlabel(f"seconds of one detection, RN101, {REAL.height} x {REAL.width}, {torch.get_num_threads()} threads")
     axes.legend(ncols=3, fontsize="small")
     figure.savefig(out, dpi=120)
 

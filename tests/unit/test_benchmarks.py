@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 from benchmarks import __main__ as bench
-from benchmarks import growth
-from benchmarks.jobs import JOBS, Job
+from benchmarks import gpu, growth
+from benchmarks.detectors import MINI, Size, detector, inference, onnx_inference, street, training
+from benchmarks.files import BOXES, data_check, loading
+from benchmarks.jobs import JOBS, Job, same_detections
 from benchmarks.memory import own_peak
+
+from clipgap.config import ClipConfig, load_config
+
+SMALL = Size(ClipConfig(name="tiny", pretrained="random"), 96, 160, MINI.detector)
+ALL_SAME = "100 of 100 detections within 0.1 px and 1e-3"
 
 
 def test_ways_take_turns_and_are_compared_with_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +55,39 @@ def test_a_job_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, capsys
     assert "no job 'nothing'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("card", [False, True])
+def test_the_jobs_of_a_gpu_are_there_where_there_is_one(card: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: card)
+    assert {"train_step", "inference"} < set(bench.jobs_here())
+    assert (set(gpu.GPU_JOBS) <= set(bench.jobs_here())) is card
+
+
+@pytest.mark.parametrize("job", [*JOBS.values(), *gpu.GPU_JOBS.values()], ids=lambda job: job.title)
+def test_what_is_said_of_a_way_is_said_of_one_that_is_there(job: Job) -> None:
+    assert set(job.bars) <= set(job.ways)
+    assert set(job.compared) <= {*job.ways, "exact"}
+
+
+def test_the_table_and_the_json_tell_the_same_and_that_there_is_no_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(JOBS, "fake", Job("a job", {"plain": lambda: lambda: None}, rounds=2))
+    monkeypatch.setattr(bench, "peak", lambda name, way: 0.25)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["benchmarks", "fake", "--out", str(tmp_path / "bench.json")])
+    bench.main()
+    content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    printed = capsys.readouterr().out
+    assert content["command"] == f"python -m benchmarks fake --out {tmp_path / 'bench.json'}"
+    assert f"{content['machine']}, {content['precision']}" in printed
+    assert bench.table(content["rows"]) in printed
+    assert printed.count("no GPU here") == 1
+
+
+def test_short_times_keep_their_digits() -> None:
+    assert [bench.shown(seconds) for seconds in (0.0123, 12.345)] == ["0.012", "12.35"]
+
+
 def test_the_peak_is_of_a_fresh_process_not_of_its_parent() -> None:
     held = b"x" * (300 * 2**20)
     code = "from benchmarks.memory import own_peak; print(own_peak())"
@@ -68,3 +111,93 @@ def test_every_verb_that_grows_does_its_work(verb: str, tmp_path: Path, monkeypa
     row = growth.measure(verb, 2, tmp_path)
     assert row["seconds_per_image"] > 0
     assert (tmp_path / "out").exists() is (verb != "evaluate")
+
+
+def test_the_small_size_is_the_miniature_worlds() -> None:
+    config = load_config("mini_world")
+    assert (MINI.clip, MINI.detector) == (config.clip, config.detector)
+    assert (MINI.height, MINI.width) == (config.image.short_side, config.image.long_side) == (288, 480)
+
+
+def test_a_file_can_hold_the_images() -> None:
+    images, targets = street(2, SMALL)
+    levels = images[0] * 255
+    assert torch.equal(levels, levels.round())
+    assert all((target["boxes"] <= torch.tensor([160.0, 96, 160, 96])).all() for target in targets)
+
+
+def test_plain_and_exact_training_differ_in_the_way_alone() -> None:
+    plain, exact = training(True, SMALL, batch=2)(), training(size=SMALL, batch=2)()
+    assert exact == pytest.approx(plain, rel=1e-4)
+    half = training(size=SMALL, batch=2, bf16=True)()
+    assert half != pytest.approx(exact, rel=1e-4)
+    assert half == pytest.approx(exact, rel=0.1)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # dynamo looks at it
+def test_compiled_training_is_the_exact_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> object:
+        asked.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    compiled = training(size=SMALL, batch=2, bf16=True, compiled=True)()
+    assert asked
+    assert compiled == pytest.approx(training(size=SMALL, batch=2, bf16=True)(), rel=1e-4)
+
+
+def test_training_with_fewer_regions_has_other_losses() -> None:
+    fewer, exact = training(size=SMALL, box_batch_size_per_image=8)(), training(size=SMALL)()
+    assert fewer["loss_objectness"] == exact["loss_objectness"]
+    assert fewer["loss_classifier"] != exact["loss_classifier"]
+
+
+def test_plain_and_exact_detect_the_same() -> None:
+    plain = inference(True, SMALL)()
+    assert same_detections(plain, inference(size=SMALL)()) == ALL_SAME
+    half = inference(size=SMALL, bf16=True)()
+    assert len(half["boxes"]) == 100
+    assert same_detections(plain, half) != ALL_SAME
+
+
+@pytest.mark.slow
+def test_onnx_runtime_detects_the_same() -> None:
+    assert same_detections(inference(True, SMALL)(), onnx_inference(SMALL)()) == ALL_SAME
+
+
+def test_the_check_and_the_plain_loop_read_every_box() -> None:
+    assert data_check(plain=True, images=5)() == data_check(plain=False, images=5)() == (5 * BOXES, 0)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loading_gives_every_image(workers: int) -> None:
+    assert loading(workers, batches=3, width=64, height=48)() == 12
+
+
+def test_work_on_the_card_is_warmed_up_waited_for_and_without_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: calls.append("waited"))
+    work = gpu.on_card(lambda device, batch: lambda: calls.append((device, batch)), batch=4)()
+    assert calls == [("cuda", 4), "waited"]
+    assert not torch.backends.cudnn.allow_tf32
+    work()
+    assert calls == [("cuda", 4), "waited"] * 2
+
+
+def test_operations_of_layer4_are_counted_forward_and_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    convolution = torch.nn.Conv2d(3, 5, 1)
+    assert gpu.operations(lambda: convolution(torch.zeros(2, 3, 7, 7))) == 2 * 2 * 3 * 5 * 7 * 7
+    part, tower = detector(size=SMALL).roi_heads.box_head, detector(size=SMALL).spec.tower
+    regions = torch.zeros(2, tower.c4_channels, tower.roi_size, tower.roi_size)
+    monkeypatch.setattr(gpu, "rate", lambda work, device: gpu.operations(work))
+    assert gpu.layer4("cpu", 2, SMALL) == 3 * gpu.operations(lambda: part(regions))
+
+
+def test_a_rate_is_operations_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([1.0, 3.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(times))
+    assert gpu.matrix_product("cpu", 16)() == gpu.TIMES * 2 * 16**3 / 2
+    assert gpu.share(800e12, 300e12) == "300 of 800 TFLOP/s: 38 %"

@@ -312,6 +312,8 @@ class RunSection(Section):
     """Processes that read and resize images, for each process that computes; 0: none."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     """Of both steps; `16-mixed` leaves step one in float32."""
+    compile: bool = False
+    """Compile step two's layer4 and pooling (`roi: per_region`); where torch.compile fails, they run as they are."""
 
 
 class RunConfig(Section):

@@ -170,6 +170,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         faster: Detector = copy.deepcopy(self).eval()
         faster.backbone = fold_trunk(faster.backbone)
         faster.roi_heads.box_head = fold_roi_part(faster.roi_heads.box_head)
+        faster.roi_heads.finish = RoiPart.finish  # one that is compiled would be compiled anew for every copy
         faster.folded = True
         faster.to(memory_format=torch.channels_last)
         return faster

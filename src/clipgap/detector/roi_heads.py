@@ -47,6 +47,8 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         )
         self.roi_size, self.sampling_ratio, self.dense = roi_size, config.roi_sampling_ratio, config.roi == "dense"
         self.box_coder = BoxCoder(config.box_reg_weights, math.log(config.box_growth_limit))
+        self.finish = RoiPart.finish
+        """What layer4 and the pooling do with regions; step two may put it in compiled."""
 
     def forward(
         self,
@@ -77,7 +79,7 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
             pooled = self.box_head.read(pool(maps[0], size=self.roi_size // 2, stride=2 * STRIDE))
         else:
             main, shortcut = (partial(pool, one, size=self.roi_size, stride=STRIDE) for one in maps)
-            pooled = self.box_head.finish(main(), shortcut(halved=True))
+            pooled = self.finish(self.box_head, main(), shortcut(halved=True))
         logits, deltas = self.box_predictor(pooled)
         return logits, deltas
 

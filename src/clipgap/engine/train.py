@@ -13,20 +13,20 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
-from clipgap.clip import Clip, load_clip
+from clipgap.augment import OffsetFeatures
+from clipgap.clip import load_clip
 from clipgap.config import ImageConfig, RunConfig, TrainConfig
 from clipgap.data import DetectionDataset, Domain, Sample, load_domains, resize, to_tensor
 from clipgap.data import flip as flip_sample
 from clipgap.data.stream import SampleStream, seed_for
 from clipgap.detector import Detector, DetectorSpec
+from clipgap.engine.augmentation import make_augmentation, refit
+from clipgap.engine.compiled import compile_heads
 from clipgap.engine.evaluate import score_split
 from clipgap.engine.fit import training_set
-from clipgap.engine.fitter import chosen_prompts, crop_batches, make_fitter
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import log, make_fabric, progress_bar, tell_warnings
-from clipgap.errors import ConfigError, TrainingError
-from clipgap.prompts import PromptSet
+from clipgap.errors import TrainingError
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
@@ -152,49 +152,17 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     if not resume and fabric.is_global_zero:
         folder.begin(config, record)
     trainer = Trainer(detector, config.train, augment, fabric)
-    refit = partial(_refit, clip, dataset, config, trainer) if config.augment.refit_every else None
+    again = partial(refit, augment, clip, dataset, config) if augment and config.augment.refit_every else None
     del clip
+    if config.run.compile:
+        with fabric.autocast():
+            compile_heads(detector)
     if checkpoint:
         trainer.load_state(checkpoint)
     selection = _Selection(folder, domains.source, config, checkpoint, show) if fabric.is_global_zero else None
-    _run(trainer, dataset, config, folder, selection, refit, checkpoint["step"] if checkpoint else 0, show)
+    _run(trainer, dataset, config, folder, selection, again, checkpoint["step"] if checkpoint else 0, show)
     best, best_step = (selection.best, selection.best_step) if selection else (None, None)
     return Trained(folder.path, best, best_step, fabric.is_global_zero)
-
-
-def make_augmentation(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures | None, str]:
-    """What moves the features, and in words what it is.
-
-    Raises:
-        ConfigError: the settings ask for offsets but name no file, or would fit others again than those of the file.
-        WeightsError: the file is missing, or does not fit this CLIP.
-    """
-    kind, file, again = config.augment.kind, config.augment.file, config.augment.refit_every
-    if again and kind != "fitted":
-        raise ConfigError(f"augment.refit_every: only fitted offsets can be fitted again; set it to 0 with kind {kind}")
-    if kind == "none":
-        return None, "no augmentation"
-    if not file:
-        raise ConfigError(
-            f"augment.file is not set, and augment.kind={kind} needs the offsets that `clipgap fit` writes; "
-            "set it, or augment.kind=none"
-        )
-    augmentations = SemanticAugmentations.load(file)
-    augmentations.check_fits(clip, file)
-    deviation = config.fit.offsets == "deviation"
-    if again and (
-        augmentations.prompts != PromptSet.from_config(config.data.prompts)
-        or (augmentations.scales is not None) != deviation
-    ):
-        raise ConfigError(f"augment.refit_every: {file} has other prompts or another fit.offsets than this run")
-    pooled, scales = augmentations.pooled, augmentations.scales
-    controls = {"random": random_like, "permuted": permute_channels}
-    if kind in controls:
-        control, seed = controls[kind], seed_for(config.run.seed, 3)
-        pooled = control(pooled, seed)
-        scales = None if scales is None else control(scales.log(), seed).exp()
-    words = f"{kind} offsets, {len(pooled)} prompts" + (f", fitted again every {again} steps" if again else "")
-    return OffsetFeatures(pooled, config.augment.probability, scales), words
 
 
 def training_batches(
@@ -235,7 +203,7 @@ def _run(
     config: RunConfig,
     folder: RunFolder,
     selection: _Selection | None,
-    refit: Callable[[int], None] | None,
+    again: Callable[[int], None] | None,
     first: int,
     show: bool,
 ) -> None:
@@ -251,8 +219,9 @@ def _run(
                 raise TrainingError(f"train, step {step + 1}: {error}") from None
             report(loss=sum(figures.values()), **_short(figures))
             done = step + 1
-            if refit and done % config.augment.refit_every == 0 and done < settings.steps:
-                refit(done)
+            if again and done % config.augment.refit_every == 0 and done < settings.steps:
+                again(done)
+                trainer.detector.train()
             if selection is not None:
                 if done % settings.log_every == 0 or done == settings.steps:
                     folder.log({"step": done, "lr": lr, **figures})
@@ -262,18 +231,6 @@ def _run(
                     folder.save_checkpoint({"step": done, **selection.state(), **trainer.state()})
             if done % settings.validate_every == 0:
                 fabric.barrier()
-
-
-def _refit(clip: Clip, dataset: DetectionDataset, config: RunConfig, trainer: Trainer, step: int) -> None:
-    """Offsets of the detector's own tower as it is after `step` steps: `clip` and the detector share their modules."""
-    fitter = make_fitter(clip, PromptSet.from_config(config.data.prompts), config, trainer.fabric.device)
-    for at, crops in enumerate(crop_batches(dataset, config, clip, step, step + config.fit.steps), start=step):
-        fitter.step(crops, chosen_prompts(config, len(fitter.offsets), at))
-    assert trainer.augment is not None
-    trainer.augment.pooled.copy_(torch.stack([offset.detach().mean((1, 2)) for offset in fitter.offsets]))
-    if trainer.augment.scales is not None and fitter.scales is not None:
-        trainer.augment.scales.copy_(fitter.scales)
-    trainer.detector.train()  # the fitter has put the tower's BatchNorm into a mode of its own
 
 
 def _short(figures: dict[str, float]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from clipgap.augment import OffsetFeatures, SemanticAugmentations, scale_deviati
 from clipgap.clip import load_clip
 from clipgap.detector import Detector
 from clipgap.engine import train as training
+from clipgap.engine.augmentation import make_augmentation, refit
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter, chosen_prompts, make_fitter
 from clipgap.engine.train import Trainer, train
@@ -83,7 +84,7 @@ def test_deviation_goes_through_its_file_into_training(folder: Path) -> None:
     assert torch.equal(read.scales, fitted.scales)
     assert read.offsets.shape == (2, 128, 1, 1)
     config = run_config(folder, f"augment.file={file}")
-    augment, _ = training.make_augmentation(config, load_clip(config.clip))
+    augment, _ = make_augmentation(config, load_clip(config.clip))
     assert augment is not None
     features = torch.randn(1, 128, 3, 3, generator=torch.Generator().manual_seed(0))
     moved = OffsetFeatures(augment.pooled[:1], 1.0, read.scales[:1])(features, torch.Generator().manual_seed(0))
@@ -96,7 +97,7 @@ def test_controls_of_a_deviation_are_as_strong(folder: Path, kind: str) -> None:
     file = folder / "deviation.safetensors"
     scales = fit(run_config(folder, DEVIATION), file, show=False).scales
     config = run_config(folder, f"augment.file={file}", f"augment.kind={kind}")
-    augment, _ = training.make_augmentation(config, load_clip(config.clip))
+    augment, _ = make_augmentation(config, load_clip(config.clip))
     assert augment is not None
     assert augment.scales is not None
     assert scales is not None
@@ -135,15 +136,13 @@ def test_half_precision_fits_nearly_the_same_and_keeps_float32(folder: Path) -> 
 def test_offsets_are_fitted_again_on_the_tower_as_it_is_by_then(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the trained weights, into what training uses; and a run that was broken off after it ends the same."""
     seen: list[tuple[int, Tensor, Tensor]] = []
-    refit = training._refit
 
-    def note(clip: object, dataset: object, config: object, trainer: Trainer, step: int) -> None:
-        assert trainer.augment is not None
-        before = trainer.augment.pooled.clone()
-        refit(clip, dataset, config, trainer, step)  # type: ignore[arg-type]
-        seen.append((step, before, trainer.augment.pooled.clone()))
+    def note(augment: OffsetFeatures, *arguments: object) -> None:
+        before = augment.pooled.clone()
+        refit(augment, *arguments)  # type: ignore[arg-type]
+        seen.append((int(str(arguments[-1])), before, augment.pooled.clone()))
 
-    monkeypatch.setattr(training, "_refit", note)
+    monkeypatch.setattr(training, "refit", note)
     settings = (again(folder), "train.lr=0.05")
     run = train(run_config(folder, *settings), show=False)
     assert [step for step, _, _ in seen] == [2]  # four steps; after the last there is nothing to train

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ import yaml
 from torch import Tensor
 
 from clipgap.augment import SemanticAugmentations
-from clipgap.clip import load_clip
+from clipgap.clip import RoiPart, load_clip
 from clipgap.config import FitConfig
 from clipgap.data import load_domains, read_image
 from clipgap.detector import Detector
 from clipgap.engine import train as training
+from clipgap.engine.augmentation import make_augmentation
+from clipgap.engine.compiled import compile_heads
 from clipgap.engine.evaluate import evaluate, evaluate_run
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter, crop_batches
@@ -76,18 +79,18 @@ def test_fit_depends_on_the_seed_alone(folder: Path) -> None:
 
 def test_an_interrupted_fit_goes_on_to_the_same_offsets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipgap.engine.fit.SAVE_EVERY", 1)
-    step = Fitter.step
+    move = Fitter.move
 
-    def break_off(self: Fitter, crops: Tensor, chosen: list[int]) -> object:
+    def break_off(self: Fitter, *arguments: object) -> object:
         if float(self.offsets[0].detach().abs().max()) > 0.015:  # after two steps of 0.01
             raise KeyboardInterrupt
-        return step(self, crops, chosen)
+        return move(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Fitter, "step", break_off)
+    monkeypatch.setattr(Fitter, "move", break_off)
     with pytest.raises(KeyboardInterrupt):
         fit(run_config(folder), folder / "again.safetensors", show=False)
     assert not (folder / "again.safetensors").exists()
-    monkeypatch.setattr(Fitter, "step", step)
+    monkeypatch.setattr(Fitter, "move", move)
     resumed = fit(run_config(folder), folder / "again.safetensors", resume=True, show=False)
     assert torch.equal(resumed.offsets, SemanticAugmentations.load(folder / "aug.safetensors").offsets)
     with pytest.raises(DataError, match="is there already"):
@@ -246,6 +249,66 @@ def test_mixed_precision_leaves_boxes_and_logits_in_float32(made: Path) -> None:
         training.make_fabric(run_config(made, "run.precision=16-mixed").run)
 
 
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What torch.compile is asked to compile: as it is, because a real compiler takes half a minute."""
+    seen: list[object] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> object:
+        seen.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    return seen
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # dynamo looks at it
+def test_compiled_heads_train_the_same(made: Path, folder: Path, graphs: list[object]) -> None:
+    train(run_config(folder, "run.compile=true"), show=False)
+    assert graphs
+    expected, trained = weights(made / "run"), weights(folder / "run")
+    assert list(trained) == list(expected)
+    for name, tensor in trained.items():
+        torch.testing.assert_close(tensor, expected[name], msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # what the compiler itself has to say
+def test_torchs_own_compiler_takes_the_heads(made: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(run_config(folder, "run.compile=true"), show=False)
+    assert "run.compile" not in capsys.readouterr().err
+    for name, tensor in weights(folder / "run").items():
+        torch.testing.assert_close(tensor, weights(made / "run")[name], rtol=1e-4, atol=1e-5, msg=name)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+def test_the_trial_of_a_compiler_moves_nothing(made: Path, graphs: list[object]) -> None:
+    detector = Detector.load(made / "run")
+    detector.spec = detector.spec.model_copy(update={"batch_norm": "train"})
+    before = {name: tensor.clone() for name, tensor in detector.train().state_dict().items()}
+    compile_heads(detector)
+    assert graphs
+    assert detector.roi_heads.finish is not RoiPart.finish
+    assert same(detector.state_dict(), before)
+    assert all(parameter.grad is None for parameter in detector.parameters())
+    assert detector.for_inference().roi_heads.finish is RoiPart.finish
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+def test_where_nothing_can_be_compiled_one_line_says_so(
+    made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> object:
+        raise OSError("no compiler here")
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    train(run_config(folder, "run.compile=true"), show=False)
+    assert same(weights(folder / "run"), weights(made / "run"))
+    told = " ".join(capsys.readouterr().err.split())
+    assert told.count("run.compile: torch.compile fails here") == 1
+    assert "no compiler here" in told
+
+
 def test_a_broken_image_is_one_line_from_a_worker_too(folder: Path) -> None:
     for image in (folder / "data/daytime_clear/VOC2007/JPEGImages").iterdir():
         image.write_bytes(image.read_bytes()[:200])
@@ -290,7 +353,7 @@ def test_what_moves_the_features_is_a_setting(made: Path, folder: Path, kind: st
 def test_the_features_are_moved_in_training_and_never_in_detection(made: Path) -> None:
     config = run_config(made, "augment.probability=1")
     clip = load_clip(config.clip)
-    augment, _ = training.make_augmentation(config, clip)
+    augment, _ = make_augmentation(config, clip)
     assert augment is not None
     detector = Detector.load(made / "run")
     images = torch.rand(1, 3, 96, 96)

@@ -1,0 +1,62 @@
+"""What moves the features in step two: the offsets of a file, their controls, or offsets fitted again on the way."""
+
+from __future__ import annotations
+
+import torch
+
+from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
+from clipgap.clip import Clip
+from clipgap.config import RunConfig
+from clipgap.data import DetectionDataset
+from clipgap.data.stream import seed_for
+from clipgap.engine.fitter import chosen_prompts, crop_batches, make_fitter
+from clipgap.errors import ConfigError
+from clipgap.prompts import PromptSet
+
+
+def make_augmentation(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures | None, str]:
+    """What moves the features, and in words what it is.
+
+    Raises:
+        ConfigError: the settings ask for offsets but name no file, or would fit others again than those of the file.
+        WeightsError: the file is missing, or does not fit this CLIP.
+    """
+    kind, file, again = config.augment.kind, config.augment.file, config.augment.refit_every
+    if again and kind != "fitted":
+        raise ConfigError(f"augment.refit_every: only fitted offsets can be fitted again; set it to 0 with kind {kind}")
+    if kind == "none":
+        return None, "no augmentation"
+    if not file:
+        raise ConfigError(
+            f"augment.file is not set, and augment.kind={kind} needs the offsets that `clipgap fit` writes; "
+            "set it, or augment.kind=none"
+        )
+    augmentations = SemanticAugmentations.load(file)
+    augmentations.check_fits(clip, file)
+    deviation = config.fit.offsets == "deviation"
+    if again and (
+        augmentations.prompts != PromptSet.from_config(config.data.prompts)
+        or (augmentations.scales is not None) != deviation
+    ):
+        raise ConfigError(f"augment.refit_every: {file} has other prompts or another fit.offsets than this run")
+    pooled, scales = augmentations.pooled, augmentations.scales
+    controls = {"random": random_like, "permuted": permute_channels}
+    if kind in controls:
+        control, seed = controls[kind], seed_for(config.run.seed, 3)
+        pooled = control(pooled, seed)
+        scales = None if scales is None else control(scales.log(), seed).exp()
+    words = f"{kind} offsets, {len(pooled)} prompts" + (f", fitted again every {again} steps" if again else "")
+    return OffsetFeatures(pooled, config.augment.probability, scales), words
+
+
+def refit(augment: OffsetFeatures, clip: Clip, dataset: DetectionDataset, config: RunConfig, step: int) -> None:
+    """Put in offsets fitted from zero on the tower as it is after `step` steps: the detector's is `clip`'s own.
+
+    The tower's BatchNorm is left in the mode of step one.
+    """
+    fitter = make_fitter(clip, PromptSet.from_config(config.data.prompts), config, augment.pooled.device)
+    for at, crops in enumerate(crop_batches(dataset, config, clip, step, step + config.fit.steps), start=step):
+        fitter.step(crops, chosen_prompts(config, len(fitter.offsets), at))
+    augment.pooled.copy_(torch.stack([offset.detach().mean((1, 2)) for offset in fitter.offsets]))
+    if augment.scales is not None and fitter.scales is not None:
+        augment.scales.copy_(fitter.scales)
