@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from clipgap.cli.main import main
+from clipgap.detector import Detector
+from clipgap.engine.fitter import Fitter
+from clipgap.export import export_onnx
 from tests.runs import SMALL_RUN, make_run
 
 Run = Callable[..., tuple[int, str, str]]
@@ -194,6 +197,40 @@ def test_the_demo_compares_two_trainings_and_goes_on_where_it_was(
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
     assert "mean over targets" in again
     assert "mostly chance" in again
+    code, _, err = run("demo", "--quick", "--device", "cpu", "--out", out, "--seed", 7)
+    assert (code, "holds a demo of other settings" in err) == (2, True)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
+
+
+def test_a_demo_that_was_broken_off_in_step_one_goes_on(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = [line for line in SMALL_RUN if not line.startswith(("data", "clip", "augment", "run"))]
+    monkeypatch.setattr("clipgap.engine.demo.LENGTHS", {"quick": (4, (*short, "run.workers=0"))})
+    monkeypatch.setattr("clipgap.engine.fit.SAVE_EVERY", 1)
+    move, moved = Fitter.move, []
+
+    def break_off(self: Fitter, *arguments: object) -> object:
+        moved.append(1)
+        if len(moved) == 3:
+            raise KeyboardInterrupt
+        return move(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Fitter, "move", break_off)
+    demo = ("demo", "--quick", "--device", "cpu", "--out", tmp_path / "demo")
+    code, _, err = run(*demo)
+    assert (code, "clipgap: interrupted; " in err) == (130, True)
+    assert (tmp_path / "demo" / "augmentations.safetensors.resume").is_file()
+    code, out, _ = run(*demo)
+    assert (code, "mean over targets" in out) == (0, True)
+    assert len(moved) == 4  # two, the one that was broken off, and the last of three
+
+
+def test_a_folder_of_something_else_is_no_place_for_a_demo(run: Run, made: Path) -> None:
+    before = sorted(made.rglob("*"))
+    code, _, err = run("demo", "--quick", "--out", made)
+    assert (code, "is there already" in err) == (2, True)
+    assert sorted(made.rglob("*")) == before
 
 
 def test_doctor_says_what_is_here(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,6 +285,19 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     ),
     "a checkpoint that is none": (["import", "C", "--classes", "a,b", "--out", "o"], "config.yaml"),
     "a run that is there": (["train", "--config", "C"], "is there already"),
+    "a config that is a folder": (["train", "--config", "."], "is a folder; --config takes"),
+    "a file for a result that is a folder": (["fit", "--config", "C", "--out", "."], "is a folder; --out takes"),
+    "a result below a file": (["fit", "--config", "C", "--out", "/dev/null/x"], "/dev/null is not a folder"),
+    "a table below a file": (["evaluate", "RUN", "--csv", "/dev/null/x.csv"], "/dev/null is not a folder"),
+    "a run below a file": (["train", "--config", "C", "--set", "run.out=/dev/null/x"], "/dev/null is not a folder"),
+    "a device for an exported detector": (
+        ["predict", "ONNX", "RUN", "--device", "cuda", "--out", "o"],
+        "an exported detector runs on the CPU",
+    ),
+    "a prompt that CLIP cannot read to its end": (
+        ["fit", "--config", "C", "--set", f"data.prompts={{source: day, targets: [{'very ' * 90}dark]}}"],
+        "longer than the 77 tokens",
+    ),
     "resuming nothing": (["train", "--config", "C", "--resume", "--set", "run.out=elsewhere"], "no run to resume"),
 }
 
@@ -257,7 +307,9 @@ def test_a_mistake_is_one_clear_line_and_exit_code_2(
     trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    places = {"C": trained / "config.yaml", "RUN": trained / "run"}
+    places = {"C": trained / "config.yaml", "RUN": trained / "run", "ONNX": trained / "onnx"}
+    if "ONNX" in MISTAKES[mistake][0] and not places["ONNX"].exists():
+        export_onnx(Detector.load(places["RUN"]), places["ONNX"])
     arguments, message = MISTAKES[mistake]
     code, out, err = run(*(places.get(argument, argument) for argument in arguments))
     lines = [line for line in err.splitlines() if line.startswith("clipgap:")]

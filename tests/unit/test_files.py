@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipgap.errors import DataError
-from clipgap.files import require_new, write_text, write_then_rename
+from clipgap.files import require_new, require_new_file, write_text, write_then_rename
 
 
 def test_a_writer_that_fails_half_way_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -64,3 +64,18 @@ def test_files_get_the_permissions_that_new_files_get(tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     write_then_rename(tmp_path / "ours", lambda path: os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)))
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"file is not a folder; choose another --out"):
+        require_new(tmp_path / "file" / "deep" / "x", "--out")
+    with pytest.raises(DataError, match="is a folder; --csv takes the name of a new file"):
+        require_new_file(tmp_path, "--csv")
+    require_new_file(tmp_path / "not" / "there" / "yet.csv", "--csv")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(DataError, match="may not be written to; choose another --out"):
+        require_new(tmp_path / "new", "--out")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

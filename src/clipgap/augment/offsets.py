@@ -18,7 +18,7 @@ from clipgap.errors import WeightsError
 from clipgap.files import write_then_rename
 from clipgap.prompts import PromptSet
 
-FORMAT = "clipgap semantic augmentations 1"
+FORMAT, METADATA = "clipgap semantic augmentations 1", "clipgap"
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ class SemanticAugmentations:
 
     def save(self, path: str | Path) -> None:
         """Write the file that `load` reads: safetensors with everything else in its metadata."""
-        metadata = {
+        origin = {
             "format": FORMAT,
             "source_prompt": self.prompts.source,
-            "target_prompts": json.dumps(self.prompts.targets),
+            "target_prompts": self.prompts.targets,
             "clip_name": self.clip_name,
             "clip_hash": self.clip_hash,
-            "feature_shape": json.dumps(list(self.offsets.shape[1:])),
-            "record": json.dumps(self.record),
+            "record": self.record,
         }
+        metadata = {METADATA: json.dumps(origin)}  # one key: safetensors writes several in an order of its own
         tensors = {"offsets": self.offsets.detach().cpu().contiguous()}
         if self.scales is not None:
             tensors["scales"] = self.scales.detach().cpu().contiguous()
@@ -67,15 +67,15 @@ class SemanticAugmentations:
             raise WeightsError(f"{path}: no such file of semantic augmentations; `clipgap fit` makes one")
         try:
             with safe_open(path, framework="pt") as file:
-                metadata, offsets = file.metadata() or {}, file.get_tensor("offsets")
+                origin = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+                offsets = file.get_tensor("offsets")
                 scales = file.get_tensor("scales") if "scales" in file.keys() else None  # noqa: SIM118 (no mapping)
         except (SafetensorError, OSError):
-            metadata, offsets, scales = {}, torch.empty(0), None
-        if metadata.get("format") != FORMAT or offsets.ndim != 4:
+            origin, offsets, scales = {}, torch.empty(0), None
+        if origin.get("format") != FORMAT or offsets.ndim != 4:
             raise WeightsError(f"{path}: not a file of semantic augmentations; `clipgap fit` makes one")
-        prompts = PromptSet(metadata["source_prompt"], tuple(json.loads(metadata["target_prompts"])))
-        record = json.loads(metadata["record"])
-        return cls(offsets, prompts, metadata["clip_name"], metadata["clip_hash"], record, scales)
+        prompts = PromptSet(origin["source_prompt"], tuple(origin["target_prompts"]))
+        return cls(offsets, prompts, origin["clip_name"], origin["clip_hash"], origin["record"], scales)
 
     def check_fits(self, clip: Clip, where: str) -> None:
         """Refuse a CLIP other than the one the offsets were fitted with.

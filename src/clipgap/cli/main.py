@@ -32,6 +32,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import": run_verbs.import_checkpoint,
     "doctor": info_verbs.doctor,
 }
+INTERRUPTED = "interrupted; fit, train and world pretrain go on with --resume, demo when it is called again"
 for verb, function in VERBS.items():
     app.command(verb)(function)
 app.add_typer(data_verbs.app, name="data")
@@ -56,7 +57,7 @@ def _run(arguments: list[str], debug: bool) -> int:
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; `fit` and `train` go on with --resume", 130, debug)
+        return _fail(INTERRUPTED, 130, debug)
     except BrokenPipeError:
         return 1
     except OSError as error:
@@ -67,6 +68,8 @@ def _run(arguments: list[str], debug: bool) -> int:
             command = context.command_path if context else "clipgap"
             return _fail(f"{error.format_message()} (see {command} --help)", 2, debug)
         return _fail(f"failed: {type(error).__name__}: {error} (--debug shows where)", 1, debug)
+    if result == 130:  # typer has caught the interruption
+        return _fail(INTERRUPTED, 130, debug)
     return result if isinstance(result, int) else 0
 
 

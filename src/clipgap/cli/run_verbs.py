@@ -11,6 +11,7 @@ import typer
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, resolve
 from clipgap.config import RunSection
 from clipgap.errors import ClipgapError
+from clipgap.files import require_new_file
 
 
 def fit(
@@ -72,8 +73,8 @@ def evaluate(
     if config is None and not (run / "run.yaml").is_file():
         raise ClipgapError(f"{run}: has no run.yaml to say what to score; give --config")
     resolved = resolve(config or str(run / "run.yaml"), settings, device)
-    if csv and csv.exists():
-        raise ClipgapError(f"{csv}: is there already; choose another --csv")
+    if csv:
+        require_new_file(csv, "--csv")
     table = evaluate_run(run, resolved)
     if csv:
         table.write_csv(csv)
@@ -100,6 +101,8 @@ def predict(
     from clipgap.export import OnnxDetector, is_exported
 
     if is_exported(run):
+        if device not in (None, "auto", "cpu"):
+            raise ClipgapError(f"--device {device}: an exported detector runs on the CPU; leave --device out")
         detector: Predictor = OnnxDetector.load(run)
     else:
         detector = Detector.load(run, pick_device(RunSection(device=device or "auto"))).for_inference()

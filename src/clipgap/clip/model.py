@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clipgap.clip.tower import RoiPart, TowerSpec, Trunk
-from clipgap.errors import WeightsError
+from clipgap.errors import ConfigError, WeightsError
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,19 @@ class Clip:
 
     @torch.no_grad()
     def embed_text(self, prompts: Sequence[str]) -> Tensor:
-        """Text embeddings unit(T(p)) (N, D), float32."""
-        tokens = open_clip.tokenize(list(prompts), context_length=self.spec.text.context_length)
+        """Text embeddings unit(T(p)) (N, D), float32.
+
+        Raises:
+            ConfigError: a prompt is too long; open_clip would cut off its end without a word.
+        """
+        length = self.spec.text.context_length
+        tokens = open_clip.tokenize(list(prompts), context_length=length + 1)
+        for prompt, last in zip(prompts, tokens[:, length].tolist(), strict=True):
+            if last:
+                raise ConfigError(
+                    f"prompt {prompt[:60]!r}...: longer than the {length} tokens that CLIP reads; shorten it"
+                )
+        tokens = tokens[:, :length]
         return F.normalize(self.model.encode_text(tokens.to(self.model.logit_scale.device)), dim=-1)
 
     @cached_property

@@ -11,6 +11,7 @@ from collections import OrderedDict
 
 import torch
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,10 +26,10 @@ IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 class TowerSpec(Section):
     """The shape of an image tower: all it takes to build one without weights."""
 
-    embed_dim: int
-    image_size: int
-    layers: tuple[int, int, int, int]
-    width: int
+    embed_dim: PositiveInt
+    image_size: PositiveInt
+    layers: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    width: PositiveInt
 
     @property
     def roi_size(self) -> int:

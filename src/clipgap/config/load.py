@@ -39,6 +39,9 @@ def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     tree = _anchor(tree, folder, [key for key in PATH_KEYS if key not in replaced])
     for override in overrides:
         _apply(tree, override)
+    run = tree.get("run")
+    if isinstance(run, dict) and isinstance(run.get("out"), str):
+        run["out"] = expand_variables(run["out"])
     return validate(RunConfig, tree, str(source))
 
 
@@ -77,6 +80,8 @@ def _find(source: str | Path) -> tuple[Path, Path]:
         return path, path.parent
     if str(source) in preset_names():
         return Path(str(PRESETS / f"{source}.yaml")), Path()
+    if os.path.isdir(path):
+        raise ConfigError(f"{source}: is a folder; --config takes a YAML file or a preset's name")
     known = ", ".join(preset_names())
     raise ConfigError(f"{source}: no such file, and no preset of that name (presets: {known})")
 
@@ -85,9 +90,20 @@ def _read_data(path: Path) -> dict[str, Any]:
     return _anchor(_read_yaml(path), path.parent, ("root",))
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's own rule, which PyYAML does not keep: a key must not be there twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        repeated = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
+        if repeated is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"{repeated!r} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _parse(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except (ValueError, LookupError, AttributeError, RecursionError) as error:  # `2026-13-01`, `!!bool 1`, `[[[[...`
         raise yaml.YAMLError(f"a value cannot be read: {error}") from None
 

@@ -42,7 +42,7 @@ class DomainConfig(Section):
     name: str = Field(min_length=1)
     """The domain's name in tables."""
     format: Literal["voc", "coco", "yolo"]
-    """How boxes are stored."""
+    """How boxes are stored: `voc`, `coco` or `yolo`."""
     root: str = "."
     """Its folder, relative to the data file's `root`."""
     train: str | None = None
@@ -72,7 +72,7 @@ class PromptsConfig(Section):
     """A built-in set (METHOD, section 3), in place of `source` and `targets`."""
     source: str | None = None
     """The source prompt."""
-    targets: list[str] = []
+    targets: list[Annotated[str, Field(min_length=1)]] = []
     """The target prompts: each gets an offset of its own."""
     class_template: str = "a photo of a {}"
     """What CLIP reads for a class; {} is its name."""
@@ -128,7 +128,7 @@ class ClipConfig(Section):
     """Which CLIP, and where its weights come from."""
 
     name: str = "RN101"
-    """An open_clip ResNet (`RN50`, `RN101`, `RN50x4`, `RN50x16`) or `tiny`, of the miniature world."""
+    """An open_clip ResNet (`RN50`, `RN101`, `RN50x4`, `RN50x16`, `RN50x64`) or `tiny`, of the miniature world."""
     pretrained: str | None = None
     """open_clip's tag of the weights (`openai`, or `world` of `tiny`), or `random`: drawn from `random_seed`."""
     file: str | None = None
@@ -184,7 +184,8 @@ class AugmentConfig(Section):
     probability: Fraction = 0.5
     """Chance that a batch is augmented."""
     refit_every: NotNegative = 0
-    """Fit the offsets again, on the tower as it is by then, whenever so many steps are done; 0: never (the paper)."""
+    """Fit the offsets again, on the tower as it is by then, whenever so many steps are done; 0: never (the paper). By
+    the settings of `fit` without `pool` and `patience`; prompts and `fit.offsets` must be those of `file`."""
 
 
 class DetectorConfig(Section):

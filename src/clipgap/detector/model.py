@@ -21,6 +21,7 @@ from open_clip.modified_resnet import ModifiedResNet
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import clip_boxes_to_image
@@ -28,6 +29,7 @@ from torchvision.ops import clip_boxes_to_image
 from clipgap.clip import (
     IMAGE_MEAN,
     IMAGE_STD,
+    STRIDE,
     Clip,
     RoiPart,
     TowerSpec,
@@ -73,6 +75,13 @@ class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         """The image as it is: the loader has resized it with PIL."""
         return image, target
+
+    def batch_images(self, images: list[Tensor], size_divisible: int = 1) -> Tensor:
+        """One batch (N, 3, H, W). A side that would leave layer4 without a cell is padded like any other."""
+        short = [max(2 * STRIDE - side, 0) for side in images[0].shape[1:]]
+        first = F.pad(images[0], (0, short[1], 0, short[0]))
+        batch: Tensor = super().batch_images([first, *images[1:]], size_divisible)
+        return batch
 
 
 class Detector(GeneralizedRCNN):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset
 from clipgap.data.stream import seed_for
 from clipgap.engine.fitter import chosen_prompts, crop_batches, make_fitter
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, TrainingError
 from clipgap.prompts import PromptSet
 
 
@@ -52,11 +52,17 @@ def make_augmentation(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures | N
 def refit(augment: OffsetFeatures, clip: Clip, dataset: DetectionDataset, config: RunConfig, step: int) -> None:
     """Put in offsets fitted from zero on the tower as it is after `step` steps: the detector's is `clip`'s own.
 
-    The tower's BatchNorm is left in the mode of step one.
+    Of the settings of step one it takes all but `fit.pool` and `fit.patience`. The tower's BatchNorm is left in the
+    mode of step one.
+
+    Raises:
+        TrainingError: a loss is not finite.
     """
     fitter = make_fitter(clip, PromptSet.from_config(config.data.prompts), config, augment.pooled.device)
     for at, crops in enumerate(crop_batches(dataset, config, clip, step, step + config.fit.steps), start=step):
-        fitter.step(crops, chosen_prompts(config, len(fitter.offsets), at))
+        losses = fitter.step(crops, chosen_prompts(config, len(fitter.offsets), at))
+        if not all(torch.isfinite(loss) for loss in losses):
+            raise TrainingError(f"train, step {step}: offsets fitted again are not finite; lower fit.lr or train.lr")
     augment.pooled.copy_(torch.stack([offset.detach().mean((1, 2)) for offset in fitter.offsets]))
     if augment.scales is not None and fitter.scales is not None:
         augment.scales.copy_(fitter.scales)

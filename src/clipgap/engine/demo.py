@@ -10,12 +10,13 @@ from pathlib import Path
 from clipgap.config import RunConfig, load_config
 from clipgap.detector import Detector
 from clipgap.engine.evaluate import evaluate_run
-from clipgap.engine.fit import fit
+from clipgap.engine.fit import fit, half_done
 from clipgap.engine.predict import predict
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import log, pick_device, progress_bar
 from clipgap.engine.train import train
-from clipgap.files import write_text
+from clipgap.errors import DataError
+from clipgap.files import require_new, write_text
 from clipgap.world import DOMAINS, write_world
 
 SHOWN = 6
@@ -46,17 +47,21 @@ def run_demo(out: Path, quick: bool = False, overrides: tuple[str, ...] = ()) ->
     """Draw a world, fit the augmentations, train on clear day twice, score five domains, draw detections.
 
     What is in `out` already is not done again: an interrupted demo goes on when it is called again.
+
+    Raises:
+        DataError: `out` holds a demo of other settings, or something else.
     """
     scenes, shorter = LENGTHS["quick" if quick else "whole"]
     places = {"data.root": out / "world", "augment.file": out / "augmentations.safetensors"}
     settings = [*(f"{key}={json.dumps(str(path))}" for key, path in places.items()), *shorter, *overrides]
     base = load_config("mini_world", settings)
+    _claim(out, base, scenes)
     log.print("1/5 draw a world: five domains, seven classes", style="bold")
     if not (out / "world").exists():
         draw_world(out / "world", base.run.seed, scenes, max(scenes // 5, 1), max(base.run.workers, 1))
     log.print("2/5 step one: fit the semantic augmentations, from words and clear-day pictures", style="bold")
     if not places["augment.file"].exists():
-        fit(base, places["augment.file"])
+        fit(base, places["augment.file"], resume=half_done(places["augment.file"]).exists())
     scores = {}
     for number, (title, kind) in enumerate(((WITHOUT, "none"), (WITH, "fitted")), start=3):
         run = out / f"run_{kind}"
@@ -71,6 +76,18 @@ def run_demo(out: Path, quick: bool = False, overrides: tuple[str, ...] = ()) ->
             shutil.rmtree(found, ignore_errors=True)
             predict(detector, _pictures(out / "world" / domain), found, show=False)
     return Compared(scores, out / "predictions")
+
+
+def _claim(out: Path, config: RunConfig, scenes: int) -> None:
+    """Write down which demo the folder is of, or make sure that it is the same."""
+    places = {"run": {"out", "device", "workers"}, "data": {"root"}, "augment": {"file"}}
+    said = {"scenes": scenes, **config.model_dump(mode="json", exclude=places)}
+    file = out / "demo.json"
+    if not file.exists():
+        require_new(out, "--out")
+        write_text(file, json.dumps(said, indent=1))
+    elif json.loads(file.read_text(encoding="utf-8")) != said:
+        raise DataError(f"{out}: holds a demo of other settings; choose another --out, or move it away")
 
 
 def _scores(config: RunConfig, run: Path) -> dict[str, float]:

@@ -16,8 +16,8 @@ from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.engine.crop_pool import CropPool
 from clipgap.engine.fitter import Fitter, Seen, chosen_prompts, crop_batches, make_fitter
 from clipgap.engine.runtime import Report, pick_device, progress_bar
-from clipgap.errors import ConfigError, DataError, TrainingError
-from clipgap.files import require_new, write_then_rename
+from clipgap.errors import DataError, TrainingError
+from clipgap.files import require_new_file, write_then_rename
 from clipgap.prompts import PromptSet
 
 JUDGE_EVERY = 10
@@ -36,16 +36,12 @@ def fit(
     """
     out = Path(out) if out else None
     if out:
-        require_new(out, "--out")
+        require_new_file(out, "--out")
     device = pick_device(config.run)
     prompts = PromptSet.from_config(config.data.prompts)
     clip = load_clip(config.clip)
     weights_hash = clip.weights_hash  # before BatchNorm in train mode moves its averages
     dataset = training_set(load_domains(config.data).source)
-    if config.fit.prompts_per_step > len(prompts.targets):
-        raise ConfigError(
-            f"fit.prompts_per_step={config.fit.prompts_per_step}: there are {len(prompts.targets)} target prompts"
-        )
     fitter = make_fitter(clip, prompts, config, device)
     state = _HalfDone(out, config, weights_hash)
     if not resume:
@@ -133,11 +129,16 @@ def _has_stopped_falling(values: list[float], patience: int) -> bool:
     return len(values) > patience and min(values[-patience:]) >= min(values[:-patience])
 
 
+def half_done(out: Path) -> Path:
+    """The file beside `out` that an interrupted fit leaves."""
+    return out.with_name(f"{out.name}.resume")
+
+
 class _HalfDone:
     """The file beside `out` that lets an interrupted fit go on."""
 
     def __init__(self, out: Path | None, config: RunConfig, weights_hash: str) -> None:
-        self.path = out.with_name(f"{out.name}.resume") if out else None
+        self.path = half_done(out) if out else None
         relevant = config.model_dump(mode="json", include={"data", "image", "fit", "batch_norm", "run"})
         relevant["run"] = {key: relevant["run"][key] for key in ("seed", "precision")}
         self.settings: dict[str, Any] = relevant | {"weights": weights_hash}
@@ -164,9 +165,10 @@ class _HalfDone:
             raise DataError(f"--resume: nothing to resume ({self.path} is not there); leave --resume out")
         try:
             content = torch.load(self.path, map_location=fitter.directions.device, weights_only=True)
+            settings = content["settings"]
         except Exception as error:  # noqa: BLE001 (a damaged file makes the reader stumble in every way)
             raise DataError(f"{self.path}: damaged ({type(error).__name__}); remove it and begin again") from None
-        if content["settings"] != repr(self.settings):
+        if settings != repr(self.settings):
             raise DataError(f"--resume: {self.path} was begun with other settings; use those, or move it away")
         for parameter, saved in zip(fitter.parameters, content["parameters"], strict=True):
             parameter.data.copy_(saved)

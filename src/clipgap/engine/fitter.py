@@ -18,6 +18,7 @@ from clipgap.config import BatchNorm, FitConfig, ImageConfig, RunConfig
 from clipgap.data import DetectionDataset, Sample, random_crop, resize, resize_square, to_tensor
 from clipgap.data import flip as flip_sample
 from clipgap.data.stream import SampleStream, generator_for
+from clipgap.errors import ConfigError
 from clipgap.prompts import PromptSet
 
 Begun = tuple[Tensor, Tensor]
@@ -176,7 +177,15 @@ class Fitter:
 
 
 def make_fitter(clip: Clip, prompts: PromptSet, config: RunConfig, device: torch.device) -> Fitter:
-    """The fitter that a run config describes."""
+    """The fitter that a run config describes.
+
+    Raises:
+        ConfigError: a step shall move more prompts than there are.
+    """
+    if config.fit.prompts_per_step > len(prompts.targets):
+        raise ConfigError(
+            f"fit.prompts_per_step={config.fit.prompts_per_step}: there are {len(prompts.targets)} target prompts"
+        )
     return Fitter(clip, prompts, config.batch_norm, config.fit, device, config.run.precision == "bf16-mixed")
 
 

@@ -24,7 +24,7 @@ from torchvision.transforms.functional import normalize
 
 from clipgap.clip import IMAGE_MEAN, IMAGE_STD, TINY, Clip
 from clipgap.engine.runtime import environment_record, log, progress_bar
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, DataError
 from clipgap.files import require_new, write_text, write_then_rename
 from clipgap.prompts import class_prompts
 from clipgap.world import (
@@ -262,9 +262,13 @@ def _checkpoint(file: Path, recipe: Pretraining, step: int, model: nn.Module, op
 def _restore(file: Path, recipe: Pretraining, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     if not file.is_file():
         return 0
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    if state["recipe"] != repr(recipe):
-        raise ConfigError(f"--resume: {file.parent} was begun with other settings ({state['recipe']}); use those")
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        begun = state["recipe"]
+    except Exception as error:  # noqa: BLE001 (a damaged file makes the reader stumble in every way)
+        raise DataError(f"{file}: damaged ({type(error).__name__}); remove it and begin again") from None
+    if begun != repr(recipe):
+        raise ConfigError(f"--resume: {file.parent} was begun with other settings ({begun}); use those")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])

@@ -69,11 +69,12 @@ class RunFolder:
             return None
         try:
             checkpoint: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            step = int(checkpoint["step"])
         except Exception as error:  # noqa: BLE001 (a damaged file makes the reader stumble in every way)
             raise WeightsError(f"{self.checkpoint}: damaged ({type(error).__name__}); begin the run again") from None
-        if int(checkpoint["step"]) > config.train.steps:
-            raise ConfigError(f"--resume: the run has taken {checkpoint['step']} steps; train.steps must not be less")
-        self._forget_after(int(checkpoint["step"]))
+        if step > config.train.steps:
+            raise ConfigError(f"--resume: the run has taken {step} steps; train.steps must not be less")
+        self._forget_after(step)
         return checkpoint
 
     def config(self) -> RunConfig:

@@ -26,7 +26,7 @@ from clipgap.engine.evaluate import score_split
 from clipgap.engine.fit import training_set
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import log, make_fabric, progress_bar, tell_warnings
-from clipgap.errors import TrainingError
+from clipgap.errors import ConfigError, TrainingError
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
@@ -99,10 +99,17 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go back to where `state` was taken."""
+        """Go back to where `state` was taken.
+
+        Raises:
+            ConfigError: it had other offsets.
+        """
         self.detector.load_state_dict(state["detector"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.augment:
+            mine = {name: tensor.shape for name, tensor in self.augment.state_dict().items()}
+            if mine != {name: tensor.shape for name, tensor in state["offsets"].items()}:
+                raise ConfigError("--resume: augment.file holds other offsets than the run was begun with; use those")
             self.augment.load_state_dict(state["offsets"])
 
 
@@ -211,6 +218,9 @@ def _run(
     batches = training_batches(dataset, config, first, fabric.global_rank, fabric.world_size)
     with progress_bar("train", settings.steps, first, show) as report:
         for step, (images, targets) in enumerate(batches, start=first):
+            if again and step and step % config.augment.refit_every == 0:  # here, so that a resumed run does it too
+                again(step)
+                trainer.detector.train()
             lr = trainer.set_lr(step)
             batch = fabric.to_device((images, targets))
             try:
@@ -219,9 +229,6 @@ def _run(
                 raise TrainingError(f"train, step {step + 1}: {error}") from None
             report(loss=sum(figures.values()), **_short(figures))
             done = step + 1
-            if again and done % config.augment.refit_every == 0 and done < settings.steps:
-                again(done)
-                trainer.detector.train()
             if selection is not None:
                 if done % settings.log_every == 0 or done == settings.steps:
                     folder.log({"step": done, "lr": lr, **figures})

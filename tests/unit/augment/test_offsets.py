@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from tests.clips import TINY, make_clip
 
@@ -109,3 +110,12 @@ def test_the_built_in_prompts_are_the_papers() -> None:
     )
     assert (art.source, len(art.targets)) == ("a realistic image", 7)
     assert art.targets[5] == "an image in the watercolor painting style"
+
+
+def test_the_same_augmentations_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    """safetensors writes several keys of metadata in an order that changes from process to process."""
+    make_augmentations().save(tmp_path / "one.safetensors")
+    with safe_open(tmp_path / "one.safetensors", framework="pt") as file:
+        assert len(file.metadata()) == 1
+    make_augmentations().save(tmp_path / "other.safetensors")
+    assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "other.safetensors").read_bytes()

@@ -483,3 +483,16 @@ def test_a_variable_that_is_not_set_does_not_matter_where_set_replaces_it(
 def test_thresholds_that_contradict_each_other_are_named() -> None:
     with pytest.raises(ConfigError, match=r"detector: rpn_bg_iou_thresh must not be above rpn_fg_iou_thresh"):
         load_config("mini_world", ["detector.rpn_fg_iou_thresh=0.2"])
+
+
+@pytest.mark.parametrize("text", ["train: {steps: 5}\ntrain: {lr: 1}\n", "clip: {name: tiny, name: RN50}\n"])
+def test_a_key_that_is_there_twice_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"run\.yaml, line \d: not valid YAML \('(train|name)' is there twice\)"):
+        load_config(file)
+
+
+def test_the_output_may_be_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert load_config("mini_world", ["run.out=~/runs/a"]).run.out == "/home/somebody/runs/a"

@@ -237,3 +237,17 @@ def test_a_broken_folder_is_one_clear_line(tmp_path: Path, break_it: object, mes
 def test_an_array_of_another_shape_is_refused() -> None:
     with pytest.raises(DataError, match=r"expected an RGB array .* got \(3, 20, 20\) of uint8"):
         make_detector().predict(np.zeros((3, 20, 20), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("roi", ["per_region", "dense"])
+def test_images_too_flat_for_a_cell_of_layer4_are_padded(roi: str) -> None:
+    """Alone and beside others; in detection boxes stay inside them, training goes on."""
+    detector = make_detector(roi=roi)
+    flat = torch.rand(3, 1, 160, generator=torch.Generator().manual_seed(0))
+    for found in detector([flat]) + detector([images(1)[0], flat])[1:]:
+        assert bool((found["boxes"][:, 3] <= 1).all())
+    target = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    losses = detector.train()([flat], [target])
+    assert all(bool(torch.isfinite(loss)) for loss in losses.values())
+    batch = detector.transform(images(), None)[0].tensors
+    assert batch.shape == (2, 3, 96, 144)  # the others are as they were

@@ -18,7 +18,7 @@ from clipgap.engine.augmentation import make_augmentation, refit
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter, chosen_prompts, make_fitter
 from clipgap.engine.train import Trainer, train
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, DataError, WeightsError
 from clipgap.prompts import PromptSet
 from tests.runs import make_run, run_config
 
@@ -176,3 +176,27 @@ def test_offsets_are_fitted_again_on_the_tower_as_it_is_by_then(folder: Path, mo
 def test_what_cannot_be_fitted_again_is_refused(folder: Path, settings: tuple[str, ...], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         train(run_config(folder, again(folder), *settings), show=False)
+
+
+def test_a_run_that_grows_is_fitted_again_as_one_that_was_longer_from_the_start(folder: Path) -> None:
+    settings = (again(folder), "train.lr=0.05", "train.validate_every=4")
+    whole = train(run_config(folder, *settings), show=False)
+    grown = f"run.out={folder / 'grown'}"
+    train(run_config(folder, *settings, grown, "train.steps=2"), show=False)
+    train(run_config(folder, *settings, grown), resume=True, show=False)
+    one, other = (Detector.load(path).state_dict() for path in (whole.path, folder / "grown"))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_other_offsets_than_the_runs_own_are_refused_when_it_goes_on(folder: Path) -> None:
+    train(run_config(folder, "train.steps=2"), show=False)
+    (folder / "aug.safetensors").unlink()
+    fit(run_config(folder, "data.prompts={source: day, targets: [fog]}"), folder / "aug.safetensors", show=False)
+    with pytest.raises(ConfigError, match=r"--resume: augment\.file holds other offsets"):
+        train(run_config(folder), resume=True, show=False)
+    torch.save([1], folder / "run" / "checkpoint.pt")
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt: damaged"):
+        train(run_config(folder), resume=True, show=False)
+    torch.save({"step": 1}, folder / "new.safetensors.resume")
+    with pytest.raises(DataError, match=r"new\.safetensors\.resume: damaged"):
+        fit(run_config(folder), folder / "new.safetensors", resume=True, show=False)
