@@ -99,14 +99,9 @@ def training(
 
 def inference(plain: bool = False, size: Size = REAL, bf16: bool = False, **settings: Any) -> Work:
     model = detector(plain, size, box_score_thresh=0.0, **settings)
-    model = model.eval() if plain else model.for_inference()
+    model = model.eval() if plain else model.for_inference("bf16-mixed" if bf16 else "32-true")
     images, _ = street(1, size)
-
-    def detect() -> dict[str, torch.Tensor]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            return model.detect(images, [(size.height, size.width)])[0]
-
-    return detect
+    return lambda: model.detect(images, [(size.height, size.width)])[0]
 
 
 def onnx_inference(size: Size = REAL) -> Work:

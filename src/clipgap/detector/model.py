@@ -38,7 +38,7 @@ from clipgap.clip import (
     fold_trunk,
     set_batch_norm,
 )
-from clipgap.config import BatchNorm, DetectorConfig, ImageConfig, Section, to_yaml, validate
+from clipgap.config import BatchNorm, DetectionPrecision, DetectorConfig, ImageConfig, Section, to_yaml, validate
 from clipgap.data import read_image, resize_size, to_tensor
 from clipgap.detector.heads import BoxPredictor, MeanPool, TextClassifier, linear_classifier
 from clipgap.detector.roi_heads import DetectionHeads
@@ -112,7 +112,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             Preprocess(),
         )
         self.spec = spec
-        self.folded = False
+        self.folded = self.half_precision = False
         self.requires_grad_(True)
         for part in config.frozen:
             self._part(part).requires_grad_(False)
@@ -169,10 +169,10 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             set_batch_norm(self, self.spec.batch_norm)
         return self
 
-    def for_inference(self) -> Detector:
+    def for_inference(self, precision: DetectionPrecision = "32-true") -> Detector:
         """A copy that detects the same, faster: batch normalisations folded into convolutions, channels last.
 
-        It can be neither trained nor saved.
+        It can be neither trained nor saved. With `bf16-mixed` it multiplies in bfloat16, and detects nearly the same.
         """
         if self.folded:
             return self
@@ -180,7 +180,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         faster.backbone = fold_trunk(faster.backbone)
         faster.roi_heads.box_head = fold_roi_part(faster.roi_heads.box_head)
         faster.roi_heads.finish = RoiPart.finish  # one that is compiled would be compiled anew for every copy
-        faster.folded = True
+        faster.folded, faster.half_precision = True, precision == "bf16-mixed"
         faster.to(memory_format=torch.channels_last)
         return faster
 
@@ -197,7 +197,8 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         """
         if self.training:
             raise RuntimeError("detect is for inference: call eval() first")
-        results: list[dict[str, Tensor]] = self(list(images))
+        with torch.autocast(next(self.parameters()).device.type, torch.bfloat16, enabled=self.half_precision):
+            results: list[dict[str, Tensor]] = self(list(images))
         for image, size, found in zip(images, sizes, results, strict=True):
             scale = found["boxes"].new_tensor([size[1] / image.shape[2], size[0] / image.shape[1]] * 2)
             found["boxes"] = clip_boxes_to_image(found["boxes"] * scale, size)

@@ -109,7 +109,7 @@ def score_split(
     """Score a detector on one split."""
     metric = make_metric(config.metric, detector.classes, config.iou)
     with progress_bar(f"score {title}", len(dataset), show=show) as report:
-        for found, target in detections(detector.for_inference(), dataset, config.batch_size, workers):
+        for found, target in detections(detector.for_inference(config.precision), dataset, config.batch_size, workers):
             metric.update([found], [target])
             report()
     return metric.compute()

@@ -251,3 +251,18 @@ def test_images_too_flat_for_a_cell_of_layer4_are_padded(roi: str) -> None:
     assert all(bool(torch.isfinite(loss)) for loss in losses.values())
     batch = detector.transform(images(), None)[0].tensors
     assert batch.shape == (2, 3, 96, 144)  # the others are as they were
+
+
+def test_half_precision_multiplies_in_bfloat16_and_keeps_boxes_in_float32() -> None:
+    half, seen = make_detector().for_inference("bf16-mixed"), []
+    half.roi_heads.box_head.pool.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].dtype))
+    found = half.detect(images(1), [(96, 128)])[0]
+    assert set(seen) == {torch.bfloat16}
+    assert found["boxes"].dtype == found["scores"].dtype == torch.float32
+    whole = make_detector().for_inference()
+    batch = whole.transform(images(1))[0].tensors
+    with torch.no_grad():
+        expected = whole.backbone(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = half.backbone(batch)
+    assert 0 < float((features - expected).norm() / expected.norm()) < 0.05
