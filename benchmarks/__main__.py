@@ -32,9 +32,10 @@ PRECISION = "float32 where a way does not say bf16"
 def main() -> None:
     options = _options()
     if options.peak:
-        job, way = options.peak
-        jobs_here()[job].ways[way]()()
-        print(card_peak() if job in GPU_JOBS else own_peak())
+        name, way = options.peak
+        job = jobs_here()[name]
+        job.shorter.get(way, job.ways[way])()()
+        print(card_peak() if name in GPU_JOBS else own_peak())
         return
     rows = [row for name in options.jobs or jobs_here() for row in measure(name, options.rounds)]
     print(f"\n{machine()}, {PRECISION}\n\n{table(rows)}")

@@ -33,6 +33,8 @@ class Job:
     compare: Callable[[Any, Any], str] = lambda plain, ours: ""
     rounds: int = 3
     bars: dict[str, str] = field(default_factory=dict)
+    shorter: dict[str, Callable[[], Work]] = field(default_factory=dict)
+    """Ways whose peak memory is that of a part of their work."""
     compared: tuple[str, ...] = ("exact",)
     """The ways whose result is compared with the plain one's."""
 
@@ -117,6 +119,7 @@ JOBS = {
         objectives,
         rounds=1,
         bars={"one number a channel, lr 0.1": ">= 10 x"},
+        shorter={"plain": lambda: fit_to_objective(True, steps=20)},
         compared=("one number a channel, lr 0.1",),
     ),
     "train_step": Job(

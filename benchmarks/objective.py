@@ -33,13 +33,13 @@ def world() -> tempfile.TemporaryDirectory[str]:
     return folder
 
 
-def fit_to_objective(plain: bool) -> Callable[[], tuple[float, float]]:
-    """A whole step one; gives the pooled offsets' objective on crops held out, of no offsets and at the end."""
+def fit_to_objective(plain: bool, steps: int | None = None) -> Callable[[], tuple[float, float]]:
+    """Step one, or its first `steps`; gives the pooled objective on crops held out, of no offsets and at the end."""
     settings = [f"data.root={world().name}/world", "run.workers=0", *(PAPER if plain else FEWER)]
     config = load_config("mini_world", settings)
     clip, prompts = load_clip(config.clip), PromptSet.from_config(config.data.prompts)
     dataset = training_set(load_domains(config.data).source)
-    end = config.fit.steps
+    end = steps or config.fit.steps
     held_out = torch.cat(list(crop_batches(dataset, config, clip, 100_000, 100_000 + HELD_OUT)))
     judge = Fitter(load_clip(config.clip), prompts, "frozen", config.fit, torch.device("cpu"))
     seen = judge.embed(held_out)

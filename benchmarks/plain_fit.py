@@ -1,7 +1,8 @@
 """Step one as a plain loop that does what the authors' code does: the yardstick for ours.
 
-For every prompt of every step the text embeddings and z are computed again, and layer4's and the pooling's weights
-collect gradients that nobody uses. The attention pooling is OpenAI's: one query, all keys and values projected.
+For every prompt of every step the text embeddings and z are computed again, the objective is one sum over all prompts
+whose graphs are kept until its backward pass, and the weights of layer4 and the pooling collect gradients that nobody
+uses. The attention pooling is OpenAI's: one query, all keys and values projected.
 Written from METHOD, section 3, not from their code.
 """
 
@@ -42,10 +43,10 @@ class PlainFit:
             moved = self.embed(features + self.offsets[j])
             direction = (1 - F.cosine_similarity(moved, F.normalize(z + goal_direction, dim=-1))).mean()
             l1 = F.l1_loss(moved, z)
-            ((direction + l1) / (len(self.prompts.targets) + 1)).backward()
-            total += torch.stack([direction.detach(), l1.detach()])
+            total = total + torch.stack([direction, l1])
+        (total.sum() / (len(self.prompts.targets) + 1)).backward()
         self.optimizer.step()
-        direction_loss, l1_loss = (total / len(self.prompts.targets)).tolist()
+        direction_loss, l1_loss = (total.detach() / len(self.prompts.targets)).tolist()
         return direction_loss, l1_loss
 
     def embed(self, features: Tensor) -> Tensor:

@@ -201,3 +201,15 @@ def test_a_rate_is_operations_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.perf_counter", lambda: next(times))
     assert gpu.matrix_product("cpu", 16)() == gpu.TIMES * 2 * 16**3 / 2
     assert gpu.share(800e12, 300e12) == "300 of 800 TFLOP/s: 38 %"
+
+
+def test_the_peak_of_a_long_way_is_that_of_a_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+    ways = {"plain": lambda: lambda: done.append("whole")}
+    monkeypatch.setitem(JOBS, "fake", Job("a job", ways, shorter={"plain": lambda: lambda: done.append("part")}))
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--peak", "fake", "plain"])
+    bench.main()
+    assert done == ["part"]
+    assert float(capsys.readouterr().out) > 0
