@@ -31,3 +31,12 @@ class TrainingError(ClipgapError):
     """Training cannot go on: for example a loss that is not finite."""
 
     exit_code = 1
+
+
+class Interrupted(ClipgapError):
+    """Ctrl-C or SIGTERM ended a job after it had saved what it did. The message says how far it got.
+
+    The command line adds the very command that goes on: the user's own, with `--resume`.
+    """
+
+    exit_code = 130
