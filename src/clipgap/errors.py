@@ -33,7 +33,7 @@ class TrainingError(ClipgapError):
     exit_code = 1
 
 
-class Interrupted(ClipgapError):
+class Interrupted(ClipgapError):  # noqa: N818 (no error)
     """Ctrl-C or SIGTERM ended a job after it had saved what it did. The message says how far it got.
 
     The command line adds the very command that goes on: the user's own, with `--resume`.

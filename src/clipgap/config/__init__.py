@@ -1,24 +1,19 @@
-"""The settings of a run, typed and strict (`schema`), and how they are read (`load`)."""
+"""The settings of a run, typed and strict, a file for every group, and how they are read (`load`)."""
 
-from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
-from clipgap.config.schema import (
+from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, PromptsConfig, Reading, Role, VocBoxes
+from clipgap.config.detector import DetectorConfig
+from clipgap.config.jobs import (
     AugmentConfig,
-    BatchNorm,
     ClipConfig,
-    DataConfig,
-    DetectionPrecision,
-    DetectorConfig,
-    DomainConfig,
     EvaluateConfig,
     FitConfig,
     ImageConfig,
-    Metric,
-    PromptsConfig,
-    RunConfig,
     RunSection,
-    Section,
     TrainConfig,
 )
+from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
+from clipgap.config.schema import RunConfig
+from clipgap.config.section import BatchNorm, DetectionPrecision, Metric, Section
 
 __all__ = [
     "AugmentConfig",
@@ -30,13 +25,18 @@ __all__ = [
     "DomainConfig",
     "EvaluateConfig",
     "FitConfig",
+    "Format",
     "ImageConfig",
     "Metric",
+    "PartConfig",
     "PromptsConfig",
+    "Reading",
+    "Role",
     "RunConfig",
     "RunSection",
     "Section",
     "TrainConfig",
+    "VocBoxes",
     "load_config",
     "load_data_config",
     "preset_names",

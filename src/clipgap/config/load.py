@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from clipgap.config.schema import DataConfig, RunConfig, expand_variables
+from clipgap.config.data import DataConfig, expand_variables
+from clipgap.config.schema import RunConfig
 from clipgap.errors import ConfigError
 
 T = TypeVar("T", bound=BaseModel)

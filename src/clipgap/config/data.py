@@ -1,0 +1,202 @@
+"""What a data file says: domains and where their files are, classes, prompts."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from clipgap.config.section import Metric, Section
+from clipgap.errors import ConfigError
+
+Name = Annotated[str, Field(min_length=1)]
+Splits = Name | Annotated[list[Name], Field(min_length=1)] | None
+Format = Literal["voc", "coco", "yolo"]
+VocBoxes = Literal["standard", "authors", "zero_based"]
+Role = Literal["train", "selection", "scored"]
+"""What a split is used for: trained on, weights chosen on it, scored by `evaluate`."""
+
+
+class Reading(Section):
+    """How files are read. Said for all domains, for one domain or for a part of one: the nearest word counts."""
+
+    keep_empty: bool = True
+    """Images without boxes stay: negatives in training, images on which nothing should be found in scoring."""
+    voc_boxes: VocBoxes = "standard"
+    """`standard`: VOC's 1-based inclusive pixels -> (xmin-1, ymin-1, xmax, ymax); `zero_based`: corners as they stand
+    (CVAT, Datumaro); `authors`: 1 off all four in training, `standard` in scoring, which is what theirs amounts to."""
+    size_mismatch: Literal["error", "image"] = "error"
+    """Where an annotation file states another size than its image has: `error`, or `image`: the image's counts."""
+    yolo_segments: Literal["box", "error"] = "box"
+    """Outlines in YOLO label files: `box`, the box that encloses them, or `error`."""
+    match_case: bool = True
+    """Whether class names must agree with `classes` and `rename` in capitals too."""
+    outside_root: Literal["refuse", "allow"] = "refuse"
+    """Files that an annotation file or list names outside of `root`."""
+
+
+class PartConfig(Section):
+    """Files of one format in one folder. A split: its name, a list file (`.txt`, `.json`), or several in a list."""
+
+    format: Format | None = None
+    """How boxes are stored: `voc`, `coco` or `yolo`."""
+    root: str = "."
+    """Its folder: a domain's relative to the data file's `root`, a part's relative to its domain's."""
+    images: str | None = None
+    """Folder of the images, relative to `root`, where it is none of the format's usual ones."""
+    annotations: str | None = None
+    """Folder of VOC's XML files, relative to `root`, where it is not `Annotations`."""
+    train: Splits = None
+    """Split that step one and step two learn from (source only)."""
+    val: Splits = None
+    """Split on which the weights are chosen (source only); `test` where this is not given."""
+    test: Splits = None
+    """Split that `evaluate` scores; `val` where this is not given."""
+    rename: dict[str, str] = {}
+    """From the set's own class names to those of `classes`; a part's go over its domain's."""
+    keep_empty: bool | None = None
+    """In place of `data.keep_empty`; so are the next five."""
+    voc_boxes: VocBoxes | None = None
+    """See `data.voc_boxes`."""
+    size_mismatch: Literal["error", "image"] | None = None
+    """See `data.size_mismatch`."""
+    yolo_segments: Literal["box", "error"] | None = None
+    """See `data.yolo_segments`."""
+    match_case: bool | None = None
+    """See `data.match_case`."""
+    outside_root: Literal["refuse", "allow"] | None = None
+    """See `data.outside_root`."""
+
+
+class DomainConfig(PartConfig):
+    """One domain: where its images and boxes are, and which splits play which part."""
+
+    name: Name
+    """The domain's name in tables."""
+    metric: Metric | None = None
+    """In place of `evaluate.metric`, for this domain: `voc2007` or `voc2012` (`coco` only for all domains together)."""
+    parts: list[PartConfig] = []
+    """Several folders that are one domain. Each has splits of its own; what it does not say, its domain says."""
+
+    @model_validator(mode="after")
+    def _format_and_splits_have_one_home(self) -> DomainConfig:
+        if not self.format and not all(part.format for part in self.parts or [self]):
+            raise ValueError("`format` is missing: voc, coco or yolo")
+        if self.parts and (self.train or self.val or self.test):
+            raise ValueError("with `parts`, `train`, `val` and `test` are said in each of them")
+        return self
+
+    def pieces(self, role: Role) -> list[tuple[PartConfig, str]]:
+        """The splits that play a role, each with the part of the domain that holds it."""
+        keys = {"train": ("train",), "selection": ("val", "test"), "scored": ("test", "val")}[role]
+        for key in keys:
+            found = [(part, split) for part in self.parts or [self] for split in _listed(getattr(part, key))]
+            if found:
+                return found
+        return []
+
+    def split_name(self, role: Role) -> str | None:
+        """The splits that play a role, in words; None where none does."""
+        return " + ".join(dict.fromkeys(self._label(part, split) for part, split in self.pieces(role))) or None
+
+    @property
+    def selection_split(self) -> str | None:
+        """The split on which weights are chosen, in words."""
+        return self.split_name("selection")
+
+    @property
+    def scored_split(self) -> str | None:
+        """The split that `evaluate` scores, in words."""
+        return self.split_name("scored")
+
+    def _label(self, part: PartConfig, split: str) -> str:
+        return split if part is self else f"{part.root}/{split}"
+
+
+class PromptsConfig(Section):
+    """The words: a built-in set by name, or the prompts themselves."""
+
+    set: Literal["weather", "art"] | None = None
+    """A built-in set (METHOD, section 3), in place of `source` and `targets`."""
+    source: str | None = None
+    """The source prompt."""
+    targets: list[Name] = []
+    """The target prompts: each gets an offset of its own."""
+    class_template: str = "a photo of a {}"
+    """What CLIP reads for a class; {} is its name."""
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> PromptsConfig:
+        if self.set and (self.source or self.targets):
+            raise ValueError("give either `set` or `source` with `targets`, not both")
+        if bool(self.source) != bool(self.targets):
+            raise ValueError("`source` and `targets` belong together: give both")
+        if self.class_template.count("{}") != 1:
+            raise ValueError("`class_template` needs one {} where the class name goes")
+        return self
+
+
+class DataConfig(Reading):
+    """What a data file holds: the domains, the classes and the prompts."""
+
+    root: str = "."
+    """Folder to which every domain's `root` is relative."""
+    classes: list[Name] = Field(min_length=1)
+    """Class names, in the order of the labels."""
+    source: DomainConfig
+    targets: list[DomainConfig] = []
+    """The target domains: only scored, never trained on."""
+    prompts: PromptsConfig = PromptsConfig()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> DataConfig:
+        _refuse_repeats("classes", self.classes)
+        _refuse_repeats("domain names", [d.name for d in self.domains])
+        for domain in self.domains:
+            renames = [*domain.rename.values(), *(name for part in domain.parts for name in part.rename.values())]
+            strangers = sorted(set(renames) - set(self.classes))
+            if strangers:
+                raise ValueError(f"`rename` of domain {domain.name} leads to {strangers[0]!r}, not one of `classes`")
+        return self
+
+    @property
+    def domains(self) -> list[DomainConfig]:
+        """The source first, then the targets in the order of the file."""
+        return [self.source, *self.targets]
+
+    def folder(self, domain: DomainConfig, part: PartConfig | None = None) -> Path:
+        """Where the files of a domain, or of a part of it, are."""
+        folder = Path(self.root) / expand_variables(domain.root)
+        return folder if part is None or part is domain else folder / expand_variables(part.root)
+
+    def reading(self, domain: DomainConfig, part: PartConfig) -> Reading:
+        """How a part of a domain is read: its own word, else the domain's, else the data file's."""
+        levels = (part, domain, self)
+        said = {key: [getattr(level, key) for level in levels] for key in Reading.model_fields}
+        return Reading(**{key: next(value for value in values if value is not None) for key, values in said.items()})
+
+
+def expand_variables(text: str) -> str:
+    """Put in `~` and environment variables: `$NAME`, `${NAME}` and `${NAME:-what to use when it is not set}`."""
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match.group("name") or match.group("bare"), match.group("default")
+        if not os.environ.get(name) and default is None:
+            raise ConfigError(f"{text}: the environment variable {name} is not set; set it, or write the path itself")
+        return os.environ.get(name) or str(default)
+
+    put_in = re.sub(r"\$(?:\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}|(?P<bare>[A-Za-z_]\w*))", value, text)
+    return os.path.expanduser(put_in)
+
+
+def _listed(splits: str | list[str] | None) -> list[str]:
+    return [splits] if isinstance(splits, str) else list(splits or [])
+
+
+def _refuse_repeats(what: str, names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{what}: {repeated[0]!r} is there twice")

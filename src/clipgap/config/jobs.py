@@ -1,0 +1,132 @@
+"""The settings of both steps, of scoring, and of what they run on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from clipgap.config.section import Count, DetectionPrecision, Fraction, Metric, NotNegative, Positive, Section
+
+
+class ClipConfig(Section):
+    """Which CLIP, and where its weights come from."""
+
+    name: str = "RN101"
+    """An open_clip ResNet (`RN50`, `RN101`, `RN50x4`, `RN50x16`, `RN50x64`) or `tiny`, of the miniature world."""
+    pretrained: str | None = None
+    """open_clip's tag of the weights (`openai`, or `world` of `tiny`), or `random`: drawn from `random_seed`."""
+    file: str | None = None
+    """A local file of weights: OpenAI's .pt, an open_clip state dict, or safetensors."""
+    quick_gelu: bool | None = None
+    """The text tower's activation; null: from the tag or from the file's layout."""
+    random_seed: int = 0
+    """Seed of `pretrained: random`; the same for fit and train."""
+
+
+class ImageConfig(Section):
+    """How images are resized, in training and in prediction alike."""
+
+    short_side: Count = 600
+    """Pixels of the short side."""
+    long_side: Count = 1333
+    """Most pixels of the long side; where it would be longer, it decides."""
+
+
+class FitConfig(Section):
+    """Step one: fit the semantic augmentations (METHOD, section 3)."""
+
+    steps: Count = 1000
+    """Steps; each moves every offset once."""
+    lr: Positive = 0.01
+    """Adam's learning rate."""
+    offsets: Literal["map", "channel", "deviation"] = "map"
+    """`map`: the paper's, of which step two uses the spatial mean; `channel`: that mean alone, one number a channel;
+    `deviation`: the same, and a factor on every channel's deviation from its spatial mean."""
+    prompts_per_step: NotNegative = 0
+    """Target prompts whose offsets one step moves, drawn anew for every step; 0: all of them (the paper)."""
+    patience: NotNegative = 0
+    """Stop when the objective of the pooled offsets on crops held out has not fallen for so many steps; 0: never."""
+    pool: NotNegative = 0
+    """Crops whose features are computed once and drawn from at every step; 0: new crops at every step (the paper)."""
+    images_per_step: Count = 4
+    """Source images of one step."""
+    crops_per_image: Count = 15
+    """Random crops of each of them."""
+    crop_side: Count = 400
+    """Side of the random crops before they are resized to CLIP's input; never more than the image's short side."""
+    flip: Fraction = 0.5
+    """Chance that an image is mirrored."""
+
+
+class AugmentConfig(Section):
+    """What step two does with the semantic augmentations (METHOD, section 4)."""
+
+    kind: Literal["fitted", "random", "permuted", "none"] = "fitted"
+    """Controls: `random`, for every prompt a random direction of the same pooled norm; `permuted`, channels mixed."""
+    file: str | None = None
+    """The file that `clipgap fit` wrote."""
+    probability: Fraction = 0.5
+    """Chance that a batch is augmented."""
+    refit_every: NotNegative = 0
+    """Fit the offsets again, on the tower as it is by then, whenever so many steps are done; 0: never (the paper). By
+    the settings of `fit` without `pool` and `patience`; prompts and `fit.offsets` must be those of `file`."""
+
+
+class TrainConfig(Section):
+    """Step two: train the detector (METHOD, section 4)."""
+
+    steps: Count = 100_000
+    """SGD steps."""
+    batch_size: Count = 4
+    """Images of one batch of one process."""
+    lr: Positive = 1e-3
+    """Learning rate before the first of `lr_steps`."""
+    lr_steps: list[Count] = [40_000]
+    """Steps at which the rate is multiplied by `lr_gamma`."""
+    lr_gamma: Positive = 0.1
+    """See `lr_steps`."""
+    momentum: Fraction = 0.9
+    """SGD's momentum."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    """On every trained parameter, BatchNorm and biases too."""
+    flip: Fraction = 0.5
+    """Chance that an image is mirrored."""
+    log_every: Count = 20
+    """Steps between two lines of metrics.jsonl."""
+    checkpoint_every: Count = 1000
+    """Steps between two checkpoints for `--resume`."""
+    validate_every: Count = 5000
+    """Steps between two scorings on the source's validation split; the last step always is."""
+
+
+class EvaluateConfig(Section):
+    """How detections are scored (METHOD, section 5)."""
+
+    metric: Metric = "voc2007"
+    """`voc2007` (11 points), `voc2012` (area) or `coco`."""
+    iou: Fraction = 0.5
+    """IoU above which a detection can match a box (VOC metrics only)."""
+    batch_size: Count = 1
+    """Images that are detected in at once."""
+    precision: DetectionPrecision = "32-true"
+    """Of detection; `bf16-mixed` multiplies in bfloat16: faster where the processor has it, slightly other boxes."""
+
+
+class RunSection(Section):
+    """Where the run goes and what it runs on."""
+
+    out: str = "runs/latest"
+    """The run folder; nothing in it is ever written over."""
+    seed: NotNegative = 0
+    """Everything random follows from it."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
+    devices: Count = 1
+    """Processes, one a device."""
+    workers: NotNegative = 2
+    """Processes that read and resize images, for each process that computes; 0: none."""
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    """Of both steps; `16-mixed` leaves step one in float32."""
+    compile: bool = False
+    """Compile step two's layer4 and pooling (`roi: per_region`); where torch.compile fails, they run as they are."""
