@@ -1,4 +1,4 @@
-"""Where the files of a data set are: names as people and tools write them, and none outside of the data set's folder."""
+"""Where the files of a data set are: names as people and tools write them, none outside of the data set's folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ class Place:
 
     def refusal(self, path: Path) -> str:
         """What is wrong with a path outside of `root`, and what to do about it."""
-        return f"{os.path.abspath(path)} is outside of the data set's folder {self.root}: move it there, correct the name, or set outside_root: allow"
+        return (
+            f"{os.path.abspath(path)} is outside of the data set's folder {self.root}: "
+            "move it there, correct the name, or set outside_root: allow"
+        )
 
     def folder(self, *names: str) -> Path:
         """The first folder in `root` of one of these names, in any case; where there is none, the first name's."""
