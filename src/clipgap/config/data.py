@@ -70,6 +70,11 @@ class PartConfig(Section):
     outside_root: Literal["refuse", "allow"] | None = None
     """See `data.outside_root`."""
 
+    def splits(self, key: str) -> list[str]:
+        """The splits that are listed under `train`, `val` or `test`."""
+        value = getattr(self, key)
+        return [value] if isinstance(value, str) else list(value or [])
+
 
 class DomainConfig(PartConfig):
     """One domain: where its images and boxes are, and which splits play which part."""
@@ -93,7 +98,7 @@ class DomainConfig(PartConfig):
         """The splits that play a role, each with the part of the domain that holds it."""
         keys = {"train": ("train",), "selection": ("val", "test"), "scored": ("test", "val")}[role]
         for key in keys:
-            found = [(part, split) for part in self.parts or [self] for split in _listed(getattr(part, key))]
+            found = [(part, split) for part in self.parts or [self] for split in part.splits(key)]
             if found:
                 return found
         return []
@@ -190,10 +195,6 @@ def expand_variables(text: str) -> str:
 
     put_in = re.sub(r"\$(?:\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}|(?P<bare>[A-Za-z_]\w*))", value, text)
     return os.path.expanduser(put_in)
-
-
-def _listed(splits: str | list[str] | None) -> list[str]:
-    return [splits] if isinstance(splits, str) else list(splits or [])
 
 
 def _refuse_repeats(what: str, names: list[str]) -> None:

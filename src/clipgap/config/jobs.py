@@ -57,6 +57,8 @@ class FitConfig(Section):
     """Side of the random crops before they are resized to CLIP's input; never more than the image's short side."""
     flip: Fraction = 0.5
     """Chance that an image is mirrored."""
+    antialias: bool = True
+    """Whether crops are smoothed where resizing shrinks them; the authors' are not."""
 
 
 class AugmentConfig(Section):
@@ -98,6 +100,15 @@ class TrainConfig(Section):
     """Steps between two checkpoints for `--resume`."""
     validate_every: Count = 5000
     """Steps between two scorings on the source's validation split; the last step always is."""
+    validate_first: NotNegative = 0
+    """Step of the first of them; 0: `validate_every`."""
+    best_of_equals: Literal["first", "last"] = "last"
+    """Which weights are kept where several score the same; `first`: only better ones replace them (the authors)."""
+
+    def validates(self, step: int) -> bool:
+        """Whether the weights are scored after so many steps."""
+        past = step - (self.validate_first or self.validate_every)
+        return step == self.steps or (past >= 0 and past % self.validate_every == 0)
 
 
 class EvaluateConfig(Section):

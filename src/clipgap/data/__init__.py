@@ -1,6 +1,7 @@
 """Data sets: readers (VOC, COCO, YOLO), images, domains, transforms, check and convert."""
 
-from clipgap.data.check import CheckReport, SplitReport, check
+from clipgap.data.check import check
+from clipgap.data.check_report import CheckReport, SplitReport
 from clipgap.data.coco import read_coco
 from clipgap.data.convert import Format, convert
 from clipgap.data.dataset import DetectionDataset, Sample, Target

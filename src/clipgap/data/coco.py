@@ -11,7 +11,7 @@ from typing import Any
 
 from clipgap.data.files import read_text, reason
 from clipgap.data.images import displayed_size
-from clipgap.data.records import Annotation, Box, Fault, ImageRecord, Reading, without_repeats
+from clipgap.data.records import Annotation, Box, Fault, ImageRecord, Records, without_repeats
 from clipgap.errors import DataError
 
 PLACES = ("annotations/instances_{}.json", "annotations/{}.json", "instances_{}.json", "{}.json")
@@ -20,7 +20,7 @@ FOLDERS = ("images", "{}", "images/{}", ".")
 """Where its images are looked for."""
 
 
-def read_coco(root: Path, split: str) -> Reading:
+def read_coco(root: Path, split: str) -> Records:
     """Read a split of a COCO data set.
 
     The file of a split `val` is the first of annotations/instances_val.json, annotations/val.json, instances_val.json

@@ -14,14 +14,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from clipgap.data.images import read_image_as_declared
-from clipgap.data.records import Annotation, Box, Fault, ImageRecord, Severity
+from clipgap.data.prepare import Preparer
+from clipgap.data.records import ImageRecord, without_repeats
 from clipgap.errors import DataError
-
-SLACK = 0.5
-"""Pixels by which a box may reach out of its image before it is worth a word: labels are rounded."""
-
-LEAST = 0.01
-"""Pixels that a side must measure: less can vanish in float32, or when the image is made smaller."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,14 +47,15 @@ class DetectionDataset(Dataset[Sample]):
     """Images of one split, with the boxes of the classes that are looked for.
 
     Boxes are put right when the data set is made: renamed, clipped to the image (a warning where that moves a side by
-    more than half a pixel), and left out where no area remains (an error; a warning for a box that has none in the
-    file). Images are read when they are asked for.
+    more than half a pixel), left out where no area remains (an error; a warning for a box that has none in the file)
+    or where the same box of the same class is there already (a warning). Images are read when they are asked for.
 
     Args:
         records: what a reader gave.
         classes: names of the classes; others are left out and counted.
         rename: from the set's own names to those of `classes`.
         keep_empty: keep images without boxes.
+        match_case: whether class names must agree in capitals too.
     """
 
     def __init__(
@@ -68,21 +64,42 @@ class DetectionDataset(Dataset[Sample]):
         classes: Sequence[str],
         rename: Mapping[str, str] | None = None,
         keep_empty: bool = True,
+        match_case: bool = True,
     ) -> None:
         self.classes = tuple(classes)
         """The names that labels 1, 2, ... stand for."""
-        self.left_out: Counter[str] = Counter()
-        """Boxes of other classes, by the set's own names."""
-        self.faults: list[Fault] = []
+        prepare = Preparer(self.classes, rename or {}, match_case)
+        prepared = [prepare(record) for record in records]
+        self.faults = prepare.faults
         """What was wrong with boxes."""
-        self._rename = dict(rename or {})
-        self._labels = {name: label for label, name in enumerate(self.classes, start=1)}
-        self._told_of_kept = False
-        prepared = [self._prepare(record) for record in records]
+        self.left_out = prepare.left_out
+        """Boxes of other classes, by the set's own names."""
         self.empty = sum(not record.annotations for record in prepared)
         """Images without boxes, kept or not."""
         self.records: tuple[ImageRecord, ...] = tuple(r for r in prepared if keep_empty or r.annotations)
         """The images, with boxes as the targets hold them."""
+        self._labels = {name: label for label, name in enumerate(self.classes, start=1)}
+        self._told_of_kept = False
+
+    @classmethod
+    def joined(cls, datasets: Sequence[DetectionDataset]) -> DetectionDataset:
+        """Several as one, in their order. An image that is in two of them is an error of the later one.
+
+        Its image ids are theirs with the data set's number before them, which keeps them unique: `2/000001`.
+        """
+        if len(datasets) == 1:
+            return datasets[0]
+        joined = cls([], datasets[0].classes)
+        listed: list[tuple[str, ImageRecord]] = []
+        for number, one in enumerate(datasets, start=1):
+            listed += [(f"part {number}", replace(r, image_id=f"{number}/{r.image_id}")) for r in one.records]
+            joined.faults += one.faults
+            joined.left_out += one.left_out
+            joined.empty += one.empty
+        records, repeats = without_repeats(listed)
+        joined.records = tuple(records)
+        joined.faults += repeats
+        return joined
 
     def __len__(self) -> int:
         return len(self.records)
@@ -117,31 +134,6 @@ class DetectionDataset(Dataset[Sample]):
         counts = Counter(annotation.name for record in self.records for annotation in record.annotations)
         return {name: counts[name] for name in self.classes}
 
-    def _prepare(self, record: ImageRecord) -> ImageRecord:
-        kept: list[Annotation] = []
-        for annotation in record.annotations:
-            name = self._rename.get(annotation.name, annotation.name)
-            if name not in self._labels:
-                self.left_out[annotation.name] += 1
-                continue
-            box = self._clip(annotation, record)
-            if box:
-                kept.append(replace(annotation, name=name, box=box))
-        return replace(record, annotations=tuple(kept))
-
-    def _clip(self, annotation: Annotation, record: ImageRecord) -> Box | None:
-        """The part of a box that is inside the image; none if nothing is."""
-        width, height = record.width, record.height
-        x1, y1, x2, y2 = annotation.box
-        box = (min(max(x1, 0), width), min(max(y1, 0), height), min(max(x2, 0), width), min(max(y2, 0), height))
-        inside = min(box[2] - box[0], box[3] - box[1]) >= LEAST
-        moved = max(abs(new - old) for new, old in zip(box, annotation.box, strict=True))
-        if not inside or moved > SLACK:
-            severity, message = _judge(annotation.box, inside)
-            shown = f"box ({x1:g}, {y1:g}, {x2:g}, {y2:g}), counted from 0, in a {width} x {height} image"
-            self.faults.append(Fault(record.source, annotation.where, f"{shown}: {message}", severity))
-        return box if inside else None
-
 
 KEPT_STORED = "its EXIF says to turn it, but the size in the annotation file fits it unturned only: used unturned"
 
@@ -156,18 +148,7 @@ def read_record(record: ImageRecord) -> tuple[Image.Image, bool]:
     if image.size != (record.width, record.height):
         raise DataError(
             f"{record.path}: the image is {image.width} x {image.height}, but its annotation file says "
-            f"{record.width} x {record.height}: correct the size and the boxes, or put the right image there"
+            f"{record.width} x {record.height}: correct the size and the boxes, put the right image there, or set "
+            "size_mismatch: image to go by the image"
         )
     return image, kept_stored
-
-
-def _judge(box: Box, inside: bool) -> tuple[Severity, str]:
-    """How bad a box is of which a part is outside the image, or all (not `inside`), and what to do about it."""
-    x1, y1, x2, y2 = box
-    if x2 < x1 or y2 < y1:
-        return "error", "it ends before it begins; swap its corners or remove it"
-    if min(x2 - x1, y2 - y1) < LEAST:
-        return "warning", "it has no area; left out"
-    if not inside:
-        return "error", "it is outside; correct or remove it"
-    return "warning", "it reaches out; clipped"

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from clipgap.config import DataConfig, DomainConfig, load_data_config
+from clipgap.config import DataConfig, DomainConfig, Metric, PartConfig, Reading, Role, load_data_config
 from clipgap.data.coco import read_coco
 from clipgap.data.dataset import DetectionDataset
-from clipgap.data.records import Fault, Reading, path_key
+from clipgap.data.images import displayed_size
+from clipgap.data.places import Place
+from clipgap.data.records import Fault, ImageRecord, Records, path_key
 from clipgap.data.voc import read_voc
 from clipgap.data.yolo import read_yolo
 from clipgap.errors import DataError
 
 SHOWN = 3
 """Faults that an error message tells; `clipgap data check` tells all."""
+SPLITS = ("train", "val", "test")
+"""The keys under which a data file lists splits."""
+Pieces = Sequence[tuple[PartConfig, str]]
+"""Parts of a domain, each with one of its splits."""
 
 
 class Domain:
@@ -27,29 +35,39 @@ class Domain:
 
     def __init__(self, config: DataConfig, domain: DomainConfig) -> None:
         self.name = domain.name
+        self.metric: Metric | None = domain.metric
+        """What it is scored by, where that is not the metric of all."""
         self._config = config
         self._domain = domain
-        self._splits: dict[str, DetectionDataset] = {}
+        self._read: dict[object, DetectionDataset] = {}
 
     @cached_property
     def train(self) -> DetectionDataset | None:
         """What steps one and two learn from."""
-        return self._apart(self._split(self._domain.train), self.__dict__.get("selection"))
+        return self._apart(self._split("train"), self.__dict__.get("selection"))
 
     @cached_property
     def selection(self) -> DetectionDataset | None:
         """What the weights are chosen on."""
-        return self._apart(self._split(self._domain.selection_split), self.__dict__.get("train"))
+        return self._apart(self._split("selection"), self.__dict__.get("train"))
 
     @cached_property
     def scored(self) -> DetectionDataset | None:
         """What `evaluate` scores."""
-        return self._split(self._domain.scored_split)
+        return self._split("scored")
 
-    def _split(self, name: str | None) -> DetectionDataset | None:
-        if name is not None and name not in self._splits:
-            self._splits[name] = load_split(self._config, self._domain, name)
-        return self._splits[name] if name is not None else None
+    def split_name(self, role: Role) -> str | None:
+        """The splits that play a role, in words."""
+        return self._domain.split_name(role)
+
+    def _split(self, role: Role) -> DetectionDataset | None:
+        pieces = self._domain.pieces(role)
+        if not pieces:
+            return None
+        key = (tuple((id(part), split) for part, split in pieces), _shifted(self._config, self._domain, pieces, role))
+        if key not in self._read:
+            self._read[key] = _usable(read_pieces(self._config, self._domain, pieces, role == "train"))
+        return self._read[key]
 
     def _apart(self, new: DetectionDataset | None, old: DetectionDataset | None) -> DetectionDataset | None:
         """Pass on the first of the two, once sure that it shares no image with the other."""
@@ -86,42 +104,44 @@ def load_domains(data: str | Path | DataConfig) -> Domains:
 
 
 def load_split(config: DataConfig, domain: DomainConfig, split: str) -> DetectionDataset:
-    """Read a split of a domain, ready to use; warnings are in its `faults`.
+    """Read a split of a domain, ready to use, with the boxes that are scored; warnings are in its `faults`.
+
+    Args:
+        config: the data file.
+        domain: one of its domains.
+        split: `train`, `val` or `test` as the domain has them, or the name of one split.
 
     Raises:
         DataError: there is no such split, or it has errors; the first of them are told.
     """
-    dataset = read_split(config, domain, split)
-    errors = [fault for fault in dataset.faults if fault.severity == "error"]
-    if errors:
-        told = "\n".join(str(fault) for fault in errors[:SHOWN])
-        more = f"\nand {len(errors) - SHOWN} more; `clipgap data check` lists all" if len(errors) > SHOWN else ""
-        raise DataError(told + more)
-    return dataset
+    return _usable(read_pieces(config, domain, _pieces_named(domain, split), training=False))
 
 
-def read_split(config: DataConfig, domain: DomainConfig, split: str) -> DetectionDataset:
-    """Read a split of a domain, with all that is wrong with it in the data set's `faults`.
+def read_pieces(config: DataConfig, domain: DomainConfig, pieces: Pieces, training: bool) -> DetectionDataset:
+    """Read splits of a domain as one data set, with all that is wrong with it in the data set's `faults`.
+
+    Args:
+        config: the data file.
+        domain: one of its domains.
+        pieces: at least one of its parts, each with a split.
+        training: to train on them: only then are VOC's boxes shifted as `voc_boxes: authors` says.
 
     Raises:
         DataError: nothing can be read at all: no such folder, no such split.
     """
+    dataset = DetectionDataset.joined([_read_piece(config, domain, *piece, training) for piece in pieces])
     root = config.folder(domain)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder: correct `root` of domain {domain.name}, or the data file's")
-    records, faults = _read(config, domain, root, split)
-    dataset = DetectionDataset(records, config.classes, domain.rename, config.keep_empty)
-    dataset.faults[:0] = faults
-    boxes = sum(len(record.annotations) for record in records)
-    if not records:
-        dataset.faults.append(Fault(root, f"split {split}", "has no images", "error"))
-    elif boxes and sum(dataset.left_out.values()) == boxes:
+    where = " + ".join(f"split {split}" for _, split in pieces)
+    unknown = sum(dataset.left_out.values())
+    if not dataset.records and not dataset.empty:
+        dataset.faults.append(Fault(root, where, "has no images", "error"))
+    elif unknown and not any(dataset.boxes_per_class().values()):
         own = ", ".join(sorted(dataset.left_out))
         message = f"no box is of one of `classes`; the set's own names are: {own}; map them with `rename`"
-        dataset.faults.append(Fault(root, f"split {split}", message, "error"))
+        dataset.faults.append(Fault(root, where, message, "error"))
     elif not dataset.records:
         message = "no image has boxes, and keep_empty is false"
-        dataset.faults.append(Fault(root, f"split {split}", message, "error"))
+        dataset.faults.append(Fault(root, where, message, "error"))
     return dataset
 
 
@@ -131,7 +151,77 @@ def shared_images(one: DetectionDataset, other: DetectionDataset) -> list[Path]:
     return [record.path for record in one.records if path_key(record.path) in others]
 
 
-def _read(config: DataConfig, domain: DomainConfig, root: Path, split: str) -> Reading:
-    if domain.format == "voc":
-        return read_voc(root, split, config.voc_boxes)
-    return read_coco(root, split) if domain.format == "coco" else read_yolo(root, split)
+def _usable(dataset: DetectionDataset) -> DetectionDataset:
+    errors = [fault for fault in dataset.faults if fault.severity == "error"]
+    if errors:
+        told = "\n".join(str(fault) for fault in errors[:SHOWN])
+        more = f"\nand {len(errors) - SHOWN} more; `clipgap data check` lists all" if len(errors) > SHOWN else ""
+        raise DataError(told + more)
+    return dataset
+
+
+def _pieces_named(domain: DomainConfig, split: str) -> Pieces:
+    """The pieces that a word means: those that the domain lists under `train`, `val` or `test`, or one split."""
+    listed = [(part, name) for part in domain.parts or [domain] for name in _splits(part, split)]
+    if listed and (domain.parts or len(listed) > 1):
+        return listed
+    if not domain.parts:
+        return [(domain, split)]
+    names = {(number, name) for number, part in enumerate(domain.parts) for key in SPLITS for name in part.splits(key)}
+    named = [(part, split) for number, part in enumerate(domain.parts) if (number, split) in names]
+    if not named:
+        known = ", ".join(sorted({name for _, name in names}))
+        raise DataError(f"domain {domain.name}: no part has a split {split} (there are: {known})")
+    return named
+
+
+def _splits(part: PartConfig, key: str) -> list[str]:
+    return part.splits(key) if key in SPLITS else []
+
+
+def _shifted(config: DataConfig, domain: DomainConfig, pieces: Pieces, role: Role) -> bool:
+    return role == "train" and any(config.reading(domain, part).voc_boxes == "authors" for part, _ in pieces)
+
+
+def _read_piece(
+    config: DataConfig, domain: DomainConfig, part: PartConfig, split: str, training: bool
+) -> DetectionDataset:
+    root = config.folder(domain, part)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder: correct `root` of domain {domain.name}, or the data file's")
+    how = config.reading(domain, part)
+    if how.voc_boxes == "authors" and not training:
+        how = how.model_copy(update={"voc_boxes": "standard"})
+    place = Place(root, part.images, part.annotations, outside=how.outside_root == "allow")
+    records, faults = _read(part.format or domain.format, place, split, how)
+    if how.size_mismatch == "image":
+        records, found = _measured(records)
+        faults += found
+    rename = {**domain.rename, **part.rename}
+    dataset = DetectionDataset(records, config.classes, rename, how.keep_empty, how.match_case)
+    dataset.faults[:0] = faults
+    return dataset
+
+
+def _read(form: str | None, place: Place, split: str, how: Reading) -> Records:
+    if form == "voc":
+        return read_voc(place, split, how)
+    return read_coco(place.root, split) if form == "coco" else read_yolo(place.root, split)
+
+
+def _measured(records: list[ImageRecord]) -> Records:
+    """The records with their images' own sizes, and a warning for every one that stated another."""
+    measured: list[ImageRecord] = []
+    faults: list[Fault] = []
+    for record in records:
+        try:
+            width, height, *_ = displayed_size(record.path, (record.width, record.height))
+        except DataError:
+            measured.append(record)  # reading the image tells what is wrong with it
+            continue
+        if (width, height) != (record.width, record.height):
+            message = "states another size than the image has: the image's counts"
+            detail = f"{record.width} x {record.height}, the image {width} x {height}"
+            faults.append(Fault(record.source, "", message, "warning", detail))
+        measured.append(replace(record, width=width, height=height))
+    return measured, faults

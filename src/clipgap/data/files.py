@@ -44,3 +44,14 @@ def read_lines(file: Path) -> list[tuple[int, str]]:
 def reason(error: DataError, file: Path) -> str:
     """An error's message without the file's name, for a `Fault` that names the file already."""
     return str(error).removeprefix(f"{file}: ")
+
+
+def is_marked(value: object) -> bool:
+    """Whether a mark such as `difficult` is set: 1, 1.0, true, "1", "True", "yes"."""
+    text = str(value).strip().lower()
+    if text in {"true", "yes"}:
+        return True
+    try:
+        return float(text) == 1
+    except ValueError:
+        return False

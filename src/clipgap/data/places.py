@@ -53,7 +53,8 @@ class Place:
 
     def folder(self, *names: str) -> Path:
         """The first folder in `root` of one of these names, in any case; where there is none, the first name's."""
-        found = {entry.name.casefold(): entry for entry in sorted(self.root.iterdir(), reverse=True) if entry.is_dir()}
+        entries = sorted(self.root.iterdir(), reverse=True) if self.root.is_dir() else []
+        found = {entry.name.casefold(): entry for entry in entries if entry.is_dir()}
         exact = (self.root / name for name in names if (self.root / name).is_dir())
         any_case = (found[name.casefold()] for name in names if name.casefold() in found)
         return next(exact, None) or next(any_case, self.root / names[0])

@@ -51,14 +51,22 @@ class Fault:
     where: str
     """The place in the file, empty for the whole file."""
     message: str
+    """What is wrong, in words that are the same for all faults of its kind, and the fix."""
     severity: Severity
+    detail: str = ""
+    """What this one has of its own, for example the box."""
+
+    @property
+    def place(self) -> str:
+        """The file, the place in it, and the detail."""
+        place = f"{self.file}, {self.where}" if self.where else str(self.file)
+        return f"{place}: {self.detail}" if self.detail else place
 
     def __str__(self) -> str:
-        place = f"{self.file}, {self.where}" if self.where else str(self.file)
-        return f"{place}: {self.message}"
+        return f"{self.place}: {self.message}"
 
 
-Reading = tuple[list[ImageRecord], list[Fault]]
+Records = tuple[list[ImageRecord], list[Fault]]
 
 
 def path_key(path: Path) -> str:
@@ -66,8 +74,13 @@ def path_key(path: Path) -> str:
     return os.path.normcase(os.path.abspath(path))
 
 
-def without_repeats(listed: Iterable[tuple[str, ImageRecord]], file: Path) -> Reading:
-    """Keep the first record of every image; any other is an error of `file`, at the place given with the record."""
+def without_repeats(listed: Iterable[tuple[str, ImageRecord]], file: Path | None = None) -> Records:
+    """Keep the first record of every image; any other is an error, at the place given with the record.
+
+    Args:
+        listed: records, each with the place that lists it.
+        file: the file in which these places are; each record's own annotation file where there is none.
+    """
     first: dict[str, str] = {}
     records: list[ImageRecord] = []
     faults: list[Fault] = []
@@ -75,7 +88,7 @@ def without_repeats(listed: Iterable[tuple[str, ImageRecord]], file: Path) -> Re
         key = path_key(record.path)
         if key in first:
             message = f"the image {record.path.name} is there already ({first[key]}): remove one"
-            faults.append(Fault(file, where, message, "error"))
+            faults.append(Fault(file or record.source, where, message, "error"))
         else:
             first[key] = where
             records.append(record)

@@ -1,4 +1,4 @@
-"""From images as they are read to what the model takes: resize, flip, crop. All resizing is PIL's, on 8-bit RGB."""
+"""From images as they are read to what the model takes: resize, flip, crop. Resizing is PIL's, on 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 from PIL.Image import Resampling, Transpose
 from torch import Tensor
+from torchvision.transforms.functional import InterpolationMode
+from torchvision.transforms.functional import resize as resize_tensor
 
 from clipgap.data.dataset import Sample, Target
 
@@ -53,9 +55,17 @@ def random_crop(image: Image.Image, side: int, generator: torch.Generator) -> Im
     return image.crop((x, y, x + side, y + side))
 
 
-def resize_square(image: Image.Image, side: int) -> Image.Image:
-    """An image resized (bilinear, antialiased) to `side` x `side`, whatever its shape."""
-    return image.resize((side, side), Resampling.BILINEAR)
+def resize_square(image: Image.Image, side: int, antialias: bool = True) -> Image.Image:
+    """An image resized (bilinear) to `side` x `side`, whatever its shape.
+
+    Without antialiasing every pixel is interpolated between its four nearest, however much the image shrinks: what the
+    authors' resizing of uint8 tensors does (METHOD, section 3).
+    """
+    if antialias:
+        return image.resize((side, side), Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    resized = resize_tensor(pixels, [side, side], InterpolationMode.BILINEAR, antialias=False)
+    return Image.fromarray(resized.permute(1, 2, 0).numpy())
 
 
 def _with_boxes(sample: Sample, image: Image.Image, boxes: Tensor) -> Sample:

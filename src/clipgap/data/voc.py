@@ -1,157 +1,207 @@
-"""Read PASCAL VOC: `Annotations/*.xml`, `JPEGImages/`, `ImageSets/Main/<split>.txt`."""
+"""Read PASCAL VOC: XML files, images of the same stems, and lists of the splits."""
 
 from __future__ import annotations
 
-import math
+import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal
-from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import parse
-
+from clipgap.config import Reading, VocBoxes
 from clipgap.data.files import images_under, is_image_name, read_lines, reason
 from clipgap.data.images import displayed_size
-from clipgap.data.records import Annotation, Fault, ImageRecord, Reading, without_repeats
+from clipgap.data.places import Place
+from clipgap.data.records import Fault, ImageRecord, Records, without_repeats
+from clipgap.data.voc_xml import VocFile, read_voc_file
 from clipgap.errors import DataError
 
-VocBoxes = Literal["standard", "authors"]
-OFFSETS = {"standard": (1, 1, 0, 0), "authors": (1, 1, 1, 1)}
-"""What is taken off xmin, ymin, xmax, ymax: VOC counts pixels from 1 and its xmax is the last pixel inside."""
+ALL = "all"
+"""The split of all annotation files, where no list has that name."""
 Images = Mapping[str, Sequence[Path]]
-"""From stems (with the folders inside JPEGImages) to the images of that stem."""
+"""From stems (with the folders inside the images' folder) to the images of that stem."""
 
 
-def read_voc(root: Path, split: str, boxes: VocBoxes = "standard") -> Reading:
+@dataclass(frozen=True)
+class _Layout:
+    """Where the files of a VOC set are."""
+
+    place: Place
+    annotations: Path
+    images: Path
+    lists: Path
+
+
+def read_voc(place: Place | Path, split: str, how: Reading | None = None) -> Records:
     """Read a split of a VOC data set.
 
-    An image belongs to the annotation file of the same stem, as in VOC's own tools; where there is none or several, the
-    file's `filename` decides. Coordinates may be decimals. Files without a size take it from the image.
+    Annotation files are in `Annotations`, images in `JPEGImages` or `images`, in any case, or all in one folder, unless
+    `place` names the folders. An image belongs to the annotation file of the same stem, as in VOC's own tools; where
+    there is none or several, the file's `filename` decides. Coordinates may be decimals. Files without a size take it
+    from the image.
 
     Args:
-        root: the folder that holds Annotations, JPEGImages and ImageSets.
-        split: the name of a list in ImageSets/Main, or a list file (`.txt`) relative to `root`, of stems or image
-            paths; a second column (`1`, `-1`, `0`) is passed over.
-        boxes: `standard` (xmin-1, ymin-1, xmax, ymax), or `authors`, 1 off all four.
+        place: the data set's folder.
+        split: the name of a list in ImageSets/Main; a list file (`.txt`) relative to the folder, of stems or image
+            paths (a second column, `1`, `-1`, `0`, is passed over; a list in another set's ImageSets/Main is of that
+            set); or `all`, every annotation file.
+        how: `voc_boxes` counts here.
 
     Raises:
         DataError: there is no such split, or its list cannot be read.
     """
-    list_file = _list_file(root, split)
-    images = _images_by_stem(root / "JPEGImages")
-    listed: list[tuple[str, ImageRecord]] = []
-    faults: list[Fault] = []
-    for number, line in read_lines(list_file):
-        where = f"line {number}"
-        stem = _stem(line, root / "Annotations")
-        file = root / "Annotations" / f"{stem}.xml"
-        if not file.is_file():
-            message = f"{file} does not exist: remove the line, or write the file (without objects if there are none)"
-            faults.append(Fault(list_file, where, message, "error"))
-            continue
-        record, found = _read_file(file, stem, images, boxes)
-        faults += found
-        if record:
-            listed.append((where, record))
-    records, repeats = without_repeats(listed, list_file)
-    return records, faults + repeats
+    place = place if isinstance(place, Place) else Place(place)
+    boxes = (how or Reading()).voc_boxes
+    layout = _layout(place)
+    list_file = _list_file(layout, split)
+    images = _images_by_stem(layout.images)
+    if list_file is None:
+        stems = _all_stems(layout)
+        records, faults = _read_stems(layout, stems, images, boxes, layout.annotations)
+        return records, faults + _without_annotations(layout, stems, images)
+    layout = _home(layout, list_file)
+    images = images if layout.place is place else _images_by_stem(layout.images)
+    lines = [(f"line {number}", _stem(line, layout)) for number, line in read_lines(list_file)]
+    return _read_stems(layout, lines, images, boxes, list_file)
 
 
-def _list_file(root: Path, split: str) -> Path:
-    lists = root / "ImageSets" / "Main"
-    file = root / split if split.endswith(".txt") else lists / f"{split}.txt"
-    if not file.is_file():
-        known = ", ".join(sorted(path.stem for path in lists.glob("*.txt"))) or "none"
-        raise DataError(f"{file}: no such split (in {lists} there are: {known})")
-    return file
+def _layout(place: Place) -> _Layout:
+    annotations = place.root / place.annotations if place.annotations else place.folder("Annotations", "labels")
+    if not annotations.is_dir():
+        annotations = place.root
+    images = place.root / place.images if place.images else place.folder("JPEGImages", "images")
+    if not images.is_dir():
+        images = annotations
+    return _Layout(place, annotations, images, place.folder("ImageSets") / "Main")
+
+
+def _home(layout: _Layout, list_file: Path) -> _Layout:
+    """The layout of the set whose list this is: `VOC2007/ImageSets/Main/x.txt` is of VOC2007."""
+    is_of_a_set = [part.casefold() for part in list_file.parts[-3:-1]] == ["imagesets", "main"]
+    if layout.place.annotations or not is_of_a_set or list_file.parents[2] == layout.place.root:
+        return layout
+    return _layout(replace(layout.place, root=list_file.parents[2]))
+
+
+def _list_file(layout: _Layout, split: str) -> Path | None:
+    """The list of a split; None for all files."""
+    root = layout.place.root
+    file = root / split if split.lower().endswith(".txt") else layout.lists / f"{split}.txt"
+    if file.is_file():
+        return file
+    if split == ALL:
+        return None
+    known = ", ".join(sorted(path.stem for path in layout.lists.glob("*.txt"))) or "none"
+    raise DataError(
+        f"{file}: no such split (in {layout.lists} there are: {known}; `{ALL}` takes every annotation file)"
+    )
 
 
 def _images_by_stem(folder: Path) -> Images:
     images: dict[str, list[Path]] = {}
     for path in images_under(folder):
-        images.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+        images.setdefault(_key(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
     return images
 
 
-def _stem(line: str, annotations: Path) -> str:
+def _key(stem: str) -> str:
+    return unicodedata.normalize("NFC", stem)
+
+
+def _all_stems(layout: _Layout) -> list[tuple[str, str]]:
+    files = sorted(path for path in layout.annotations.rglob("*") if path.suffix.lower() == ".xml" and path.is_file())
+    if not files:
+        raise DataError(f"{layout.annotations}: holds no annotation files (.xml); name their folder with `annotations`")
+    inside = [path.relative_to(layout.annotations) for path in files if not path.name.startswith(".")]
+    return [("", path.with_suffix("").as_posix()) for path in inside]
+
+
+def _without_annotations(layout: _Layout, stems: Sequence[tuple[str, str]], images: Images) -> list[Fault]:
+    known = {_key(stem) for _, stem in stems}
+    message = "has no annotation file: left out (an image without objects needs one without objects)"
+    return [
+        Fault(path, "", message, "warning") for stem, paths in images.items() if stem not in known for path in paths
+    ]
+
+
+def _stem(line: str, layout: _Layout) -> str:
     """What a line of a list names: a stem, or an image whose stem it is, with or without a second column."""
-    if (annotations / f"{line}.xml").is_file():
+    line = line.strip("\"'").strip()
+    if (layout.annotations / f"{line}.xml").is_file():
         return line
     first, *rest = line.rsplit(maxsplit=1)
-    if rest and rest[0] in {"1", "-1", "0"}:
-        line = first
+    if rest and (rest[0] in {"1", "-1", "0"} or rest[0].lower().endswith(".xml")):
+        line = first.strip("\"'")
     path = PurePosixPath(line.replace("\\", "/"))
-    if not is_image_name(Path(path)):
-        return line
-    inside = path.relative_to("JPEGImages") if path.parts[0] == "JPEGImages" else PurePosixPath(path.name)
+    if not is_image_name(Path(path)) and path.suffix.lower() != ".xml":
+        return str(path)
+    own = next((n for n, part in enumerate(path.parts) if part in {layout.images.name, layout.annotations.name}), None)
+    inside = PurePosixPath(*path.parts[own + 1 :]) if own is not None else PurePosixPath(path.name)
     return str(inside.with_suffix(""))
 
 
-def _read_file(file: Path, stem: str, images: Images, boxes: VocBoxes) -> tuple[ImageRecord | None, list[Fault]]:
+def _read_stems(
+    layout: _Layout, lines: Sequence[tuple[str, str]], images: Images, boxes: VocBoxes, list_file: Path
+) -> Records:
+    listed: list[tuple[str, ImageRecord]] = []
+    faults: list[Fault] = []
+    for where, stem in lines:
+        try:
+            file = layout.place.find(f"{stem}.xml", layout.annotations)
+        except ValueError as error:
+            faults.append(Fault(list_file, where, str(error), "error"))
+            continue
+        if file is None or not file.is_file():
+            message = "does not exist: remove the line, or write the file (without objects if there are none)"
+            faults.append(Fault(list_file, where, message, "error", str(layout.annotations / f"{stem}.xml")))
+            continue
+        read = read_voc_file(file, boxes)
+        faults += read.faults
+        record, found = _record(layout, stem, read, images, where == "")
+        faults += found
+        if record:
+            listed.append((where, record))
+    records, repeats = without_repeats(listed, list_file)
+    return records, faults + repeats + _looks_zero_based(records, boxes)
+
+
+def _record(
+    layout: _Layout, stem: str, read: VocFile, images: Images, unlisted: bool
+) -> tuple[ImageRecord | None, list[Fault]]:
+    if not read.readable:
+        return None, []
+    path, sharing = _image_of(stem, read.filename, images)
+    if path is None:
+        message = f"{layout.images.name} holds no image named {stem}: " + ("left out" if unlisted else "add it")
+        return None, [Fault(read.file, "", message, "warning" if unlisted else "error")]
+    faults = []
+    if sharing:
+        message = "several images have its name, and its <filename> is none of theirs: the first is taken"
+        faults = [Fault(read.file, "", message, "warning", ", ".join(sharing))]
     try:
-        tree: Element = parse(file).getroot()  # type: ignore[assignment]  # a file that parses has a root
-    except (ParseError, DefusedXmlException, OSError, ValueError, LookupError) as error:
-        return None, [Fault(file, "", f"not readable as XML ({error}): correct the file", "error")]
-    path = _image_of(stem, (tree.findtext("filename") or "").strip(), images)
-    if not path:
-        return None, [Fault(file, "", f"JPEGImages holds no image named {stem}: add it", "error")]
-    try:
-        width, height = _size(tree) or displayed_size(path)[:2]
+        width, height = read.size or displayed_size(path)[:2]
     except DataError as error:
         return None, [Fault(path, "", reason(error, path), "error")]
-    annotations, faults = _objects(tree, file, boxes)
-    return ImageRecord(stem, path, width, height, tuple(annotations), file), faults
+    return ImageRecord(stem, path, width, height, read.annotations, read.file), faults
 
 
-def _image_of(stem: str, filename: str, images: Images) -> Path | None:
-    name = PurePosixPath(filename.replace("\\", "/")).name
-    of_stem = images.get(stem, [])
+def _image_of(stem: str, filename: str, images: Images) -> tuple[Path | None, list[str]]:
+    """The image of an annotation file; and the names of those that share it, where nothing decides among them."""
+    name = _key(PurePosixPath(filename.replace("\\", "/")).name)
+    of_stem = images.get(_key(stem), [])
     of_name = images.get(PurePosixPath(name).stem, [])
-    named = [path for path in [*of_stem, *of_name] if path.name == name]
+    named = [path for path in [*of_stem, *of_name] if _key(path.name) == name]
     if len(of_stem) == 1 or not named:
-        return of_stem[0] if of_stem else None
-    return named[0]
+        return (of_stem[0] if of_stem else None), [path.name for path in of_stem[1:] and of_stem]
+    return named[0], []
 
 
-def _size(tree: Element) -> tuple[int, int] | None:
-    try:
-        width, height = (int(float(tree.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
-    except (ValueError, OverflowError):
-        return None
-    return (width, height) if width > 0 and height > 0 else None
-
-
-def _objects(tree: Element, file: Path, boxes: VocBoxes) -> tuple[list[Annotation], list[Fault]]:
-    annotations: list[Annotation] = []
-    faults: list[Fault] = []
-    for number, element in enumerate(tree.findall("object"), start=1):
-        where = f"object {number}"
-        try:
-            annotations.append(_annotation(element, where, boxes))
-        except ValueError as error:
-            faults.append(Fault(file, where, str(error), "error"))
-    return annotations, faults
-
-
-def _annotation(element: Element, where: str, boxes: VocBoxes) -> Annotation:
-    name = (element.findtext("name") or "").strip()
-    if not name:
-        raise ValueError("has no name: write its class in <name>")
-    corners = [_corner(element, key) for key in ("xmin", "ymin", "xmax", "ymax")]
-    x1, y1, x2, y2 = (corner - offset for corner, offset in zip(corners, OFFSETS[boxes], strict=True))
-    difficult = (element.findtext("difficult") or "").strip() == "1"
-    return Annotation(name, (x1, y1, x2, y2), difficult, crowd=False, where=where)
-
-
-def _corner(element: Element, key: str) -> float:
-    text = (element.findtext(f"bndbox/{key}") or "").strip()
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(
-            f"<{key}> of its <bndbox> is {text!r}: write a number" if text else f"has no <{key}>: write it"
-        )
-    return value
+def _looks_zero_based(records: Sequence[ImageRecord], boxes: VocBoxes) -> list[Fault]:
+    """A hint where boxes begin at a pixel 0, which VOC, counting from 1, does not have."""
+    if boxes == "zero_based":
+        return []
+    begins = [(record, a) for record in records for a in record.annotations if min(a.box[:2]) == -1]
+    message = (
+        "begins at pixel 0, but VOC counts from 1: if a tool wrote the set that counts from 0 (CVAT, Datumaro), set "
+        "voc_boxes: zero_based"
+    )
+    return [Fault(record.source, annotation.where, message, "warning") for record, annotation in begins]

@@ -16,7 +16,7 @@ import yaml
 
 from clipgap.data.files import images_under, read_lines, read_text, reason
 from clipgap.data.images import displayed_size
-from clipgap.data.records import Annotation, Box, Fault, ImageRecord, Reading, without_repeats
+from clipgap.data.records import Annotation, Box, Fault, ImageRecord, Records, without_repeats
 from clipgap.errors import DataError
 
 FAR_OUT = 2.0
@@ -34,7 +34,7 @@ class _Description:
     entries: Mapping[str, Any]
 
 
-def read_yolo(root: Path, split: str) -> Reading:
+def read_yolo(root: Path, split: str) -> Records:
     """Read a split of a YOLO data set.
 
     An image without a label file has no boxes. The size of a record is the displayed image's: only its header is read.

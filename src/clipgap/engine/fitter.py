@@ -39,7 +39,7 @@ class MakeCrops:
         if float(torch.rand((), generator=generator)) < self.fit.flip:
             sample = flip_sample(sample)
         crops = [random_crop(sample.image, self.fit.crop_side, generator) for _ in range(self.fit.crops_per_image)]
-        tensors = torch.stack([to_tensor(resize_square(crop, self.size)) for crop in crops])
+        tensors = torch.stack([to_tensor(resize_square(crop, self.size, self.fit.antialias)) for crop in crops])
         return cast(Tensor, normalize(tensors, IMAGE_MEAN, IMAGE_STD))
 
 

@@ -232,11 +232,11 @@ def _run(
             if selection is not None:
                 if done % settings.log_every == 0 or done == settings.steps:
                     folder.log({"step": done, "lr": lr, **figures})
-                if done % settings.validate_every == 0 or done == settings.steps:
+                if settings.validates(done):
                     selection.judge(trainer.detector, done)
                 if done % settings.checkpoint_every == 0 or done == settings.steps:
                     folder.save_checkpoint({"step": done, **selection.state(), **trainer.state()})
-            if done % settings.validate_every == 0:
+            if settings.validates(done):
                 fabric.barrier()
 
 
@@ -274,7 +274,8 @@ class _Selection:
         )
         headline = result.headline or 0.0
         self.folder.log({"step": step, "validation": headline, "per_class": result.per_class})
-        if self.best is None or headline >= self.best:  # of equals the one that was trained longer
+        equals = headline == self.best and self.config.train.best_of_equals == "last"
+        if self.best is None or headline > self.best or equals:
             self.best, self.best_step = headline, step
             self.folder.save_detector(detector)
 

@@ -23,9 +23,12 @@ def config(root: Path, **source: object) -> DataConfig:
 
 
 def make(root: Path) -> None:
-    make_voc(root / "day", {"a": [CAR, CAR], "b": [], "d": [("person", (1, 1, 4, 4)), ("tree", (1, 1, 2, 2))]})
-    make_voc(root / "day", {"c": [CAR]}, "val")
-    make_yolo(root / "night", {"x": "0 .5 .5 1 1"}, split="test")
+    make_voc(
+        root / "day",
+        {"a": [CAR, ("car", (1, 1, 20, 10))], "b": [], "d": [("person", (1, 1, 4, 4)), ("tree", (1, 1, 2, 2))]},
+    )
+    make_voc(root / "day", {"c": [CAR, ("person", (1, 1, 4, 4))]}, "val")
+    make_yolo(root / "night", {"x": "0 .5 .5 1 1\n1 .5 .5 .5 .5"}, split="test")
 
 
 def rendered(report: object) -> str:
@@ -61,7 +64,7 @@ def test_all_faults_are_told_not_only_the_first(tmp_path: Path) -> None:
     (day / "Annotations/a.xml").write_text("<annotation><size><width>41</width><height>20</height></size></annotation>")
     (day / "JPEGImages/b.png").write_bytes((day / "JPEGImages/b.png").read_bytes()[:60])
     draw(tmp_path / "night/images/test/x.png", (40, 20), orientation=6)  # no fault: YOLO's boxes are of what is shown
-    (tmp_path / "night/labels/test/x.txt").write_text("0 .5 .5 1 1\n5 .5 .5 1 1\n0 .9 .5 1 1")
+    (tmp_path / "night/labels/test/x.txt").write_text("0 .5 .5 1 1\n5 .5 .5 1 1\n0 .9 .5 1 1\n1 .5 .5 .1 .1")
     report = check(config(tmp_path))
     assert not report.ok
     told = [(fault.severity, fault.file.name, fault.where) for s in report.splits for fault in s.faults]
@@ -116,7 +119,8 @@ def test_shared_images(tmp_path: Path) -> None:
     report = check(config(tmp_path, test="test"))
     assert ["1 images are trained on too" in s.faults[-1].message for s in report.splits[:2] if s.faults] == [True]
     assert [fault.where for fault in report.faults("error")] == ["split val"]
-    assert [fault.where for fault in report.faults("warning")] == ["split test"]
+    told = [fault.message for fault in report.faults("warning") if fault.where == "split test"]
+    assert ["are trained on too" in message for message in told] == [False, True]  # the first: without a box of car
     same = check(config(tmp_path, val="train"))
     assert [fault.where for fault in same.faults("error")] == ["split train"]
 

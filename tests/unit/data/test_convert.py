@@ -67,7 +67,7 @@ side = st.integers(0, 1_000).map(lambda n: n / 1_000)  # of 40 x 20 pixels: no b
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 1), side, side, side, side), max_size=4))
 def test_round_trips_of_yolo_through_voc_and_coco(rows: list[tuple[int, float, float, float, float]]) -> None:
-    boxes = [(c, min(x, u), min(y, v), max(x, u), max(y, v)) for c, x, y, u, v in rows if x != u and y != v]
+    boxes = {(c, min(x, u), min(y, v), max(x, u), max(y, v)) for c, x, y, u, v in rows if x != u and y != v}
     lines = [f"{c} {(x + u) / 2} {(y + v) / 2} {u - x} {v - y}\n" for c, x, y, u, v in boxes]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

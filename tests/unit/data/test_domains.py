@@ -7,7 +7,7 @@ import yaml
 
 from clipgap.config import DataConfig
 from clipgap.data import load_domains, load_split
-from clipgap.data.domains import read_split
+from clipgap.data.domains import read_pieces
 from clipgap.errors import ConfigError, DataError
 from tests.datasets import coco_tree, data_config, make_coco, make_voc, make_yolo
 
@@ -114,9 +114,18 @@ def test_warnings_do_not(day: Path) -> None:
 def test_voc_boxes_and_keep_empty_reach_the_readers(day: Path) -> None:
     xml = day / "Annotations/b.xml"
     xml.write_text(xml.read_text().replace("person", "tree"))
-    config = data_config(day, "voc").model_copy(update={"voc_boxes": "authors", "keep_empty": False})
+    config = data_config(day, "voc").model_copy(update={"voc_boxes": "zero_based", "keep_empty": False})
     dataset = load_split(config, config.source, "train")
-    assert [record.annotations[0].box for record in dataset.records] == [(0, 0, 39, 19)]
+    assert [record.annotations[0].box for record in dataset.records] == [(1, 1, 40, 20)]
+
+
+def test_the_authors_corners_are_shifted_for_training_only(day: Path) -> None:
+    config = data_config(day, "voc", train="train", val="train", test="train", voc_boxes="authors")
+    source = load_domains(config).source
+    assert source.scored is not None
+    assert source.scored.records[0].annotations[0].box == (0, 0, 40, 20)
+    assert source.train is not None
+    assert source.train.records[0].annotations[0].box == (0, 0, 39, 19)
 
 
 def test_a_repeated_image_is_an_error(day: Path) -> None:
@@ -147,9 +156,9 @@ def test_splits_in_which_nothing_is_left(day: Path) -> None:
     assert len(load_split(config, config.source, "train")) == 2
 
 
-def test_read_split_tells_all_faults_without_raising(day: Path) -> None:
+def test_read_pieces_tells_all_faults_without_raising(day: Path) -> None:
     split_file(day, "train", "a", "none", "a")
     xml = day / "Annotations/a.xml"
     xml.write_text(xml.read_text().replace("<xmax>40", "<xmax>-3"))
     config = config_of(day)
-    assert len(read_split(config, config.source, "train").faults) == 3
+    assert len(read_pieces(config, config.source, [(config.source, "train")], training=False).faults) == 3

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from clipgap.config import Reading
 from clipgap.data import ImageRecord, read_voc
 from clipgap.errors import DataError
 from tests.datasets import draw, make_voc, voc_xml
@@ -36,7 +37,7 @@ def test_a_record_holds_what_the_file_says(tmp_path: Path) -> None:
 
 
 def test_the_authors_take_one_off_all_four(tmp_path: Path) -> None:
-    records, _ = read_voc(make_voc(tmp_path, {"a": [CAR]}), "train", "authors")
+    records, _ = read_voc(make_voc(tmp_path, {"a": [CAR]}), "train", Reading(voc_boxes="authors"))
     assert records[0].annotations[0].box == (0, 0, 39, 19)
 
 
@@ -148,7 +149,9 @@ def test_a_size_that_is_not_stated_is_the_displayed_one(tmp_path: Path, size: tu
         (voc_xml([("car", ("nan", 1, 2, 2))]), "object 1", "<xmin> of its <bndbox> is 'nan'"),
         (voc_xml([("car", (1, 1, "inf", 2))]), "object 1", "<xmax>"),
         (voc_xml([("car", (1, "ten", 2, 2))]), "object 1", "'ten'"),
-        ("<annotation><object><name>car</name></object></annotation>", "object 1", "has no <xmin>"),
+        ("<annotation><object><name>car</name></object></annotation>", "object 1", "has no <bndbox>"),
+        ("<annotation><object><name>car</name><bndbox/></object></annotation>", "object 1", "has no <xmin>"),
+        ("<html><body>404</body></html>", "", "is no VOC annotation (its root is <html>, not <annotation>)"),
     ],
 )
 def test_faults_name_the_file_and_the_object(tmp_path: Path, text: str, where: str, message: str) -> None:
