@@ -17,6 +17,7 @@ from clipgap.clip import Clip
 from clipgap.errors import WeightsError
 from clipgap.files import write_then_rename
 from clipgap.prompts import PromptSet
+from clipgap.weights import require_finite
 
 FORMAT, METADATA = "clipgap semantic augmentations 1", "clipgap"
 
@@ -61,7 +62,7 @@ class SemanticAugmentations:
         """Read a file that `save` wrote.
 
         Raises:
-            WeightsError: there is no such file, or it is none of ours.
+            WeightsError: there is no such file, it is none of ours, or not finite.
         """
         if not Path(path).is_file():
             raise WeightsError(f"{path}: no such file of semantic augmentations; `clipgap fit` makes one")
@@ -74,6 +75,8 @@ class SemanticAugmentations:
             origin, offsets, scales = {}, torch.empty(0), None
         if origin.get("format") != FORMAT or offsets.ndim != 4:
             raise WeightsError(f"{path}: not a file of semantic augmentations; `clipgap fit` makes one")
+        tensors = {"offsets": offsets} | ({} if scales is None else {"scales": scales})
+        require_finite(tensors, path, "fit again with a lower fit.lr")
         prompts = PromptSet(origin["source_prompt"], tuple(origin["target_prompts"]))
         return cls(offsets, prompts, origin["clip_name"], origin["clip_hash"], origin["record"], scales)
 

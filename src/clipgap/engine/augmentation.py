@@ -56,12 +56,12 @@ def refit(augment: OffsetFeatures, clip: Clip, dataset: DetectionDataset, config
     mode of step one.
 
     Raises:
-        TrainingError: a loss is not finite.
+        TrainingError: the offsets are not finite.
     """
     fitter = make_fitter(clip, PromptSet.from_config(config.data.prompts), config, augment.pooled.device)
     for at, crops in enumerate(crop_batches(dataset, config, clip, step, step + config.fit.steps), start=step):
-        losses = fitter.step(crops, chosen_prompts(config, len(fitter.offsets), at))
-        if not all(torch.isfinite(loss) for loss in losses):
+        fitter.step(crops, chosen_prompts(config, len(fitter.offsets), at))
+        if not fitter.is_finite():
             raise TrainingError(f"train, step {step}: offsets fitted again are not finite; lower fit.lr or train.lr")
     augment.pooled.copy_(torch.stack([offset.detach().mean((1, 2)) for offset in fitter.offsets]))
     if augment.scales is not None and fitter.scales is not None:

@@ -27,6 +27,7 @@ from clipgap.engine.fit import training_set
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import log, make_fabric, progress_bar, tell_warnings
 from clipgap.errors import ConfigError, TrainingError
+from clipgap.weights import what_is_not_finite
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
@@ -82,6 +83,16 @@ class Trainer:
         self.optimizer.step()
         return figures
 
+    def require_finite(self) -> None:
+        """Make sure, before the weights are scored or saved, that the last step has not broken them.
+
+        Raises:
+            TrainingError: some are not finite; says how many.
+        """
+        fault = what_is_not_finite(self.detector.state_dict())
+        if fault:
+            raise TrainingError(f"{fault}, and so are not saved; lower train.lr")
+
     def set_lr(self, step: int) -> float:
         """The learning rate of a step: `lr`, times `lr_gamma` for every one of `lr_steps` that is past."""
         lr = self.config.lr * self.config.lr_gamma ** sum(step >= mark for mark in self.config.lr_steps)
@@ -129,7 +140,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     """Train the detector that a run config describes; everything it leaves is in the run folder.
 
     Raises:
-        ClipgapError: data, CLIP, offsets or settings that cannot be used; a loss that is not finite.
+        ClipgapError: data, CLIP, offsets or settings that cannot be used; a loss or weight that is not finite.
     """
     fabric = make_fabric(config.run)
     fabric.launch()
@@ -221,14 +232,15 @@ def _run(
             if again and step and step % config.augment.refit_every == 0:  # here, so that a resumed run does it too
                 again(step)
                 trainer.detector.train()
-            lr = trainer.set_lr(step)
+            done, lr = step + 1, trainer.set_lr(step)
             batch = fabric.to_device((images, targets))
             try:
                 figures = trainer.step(batch, seed_for(config.run.seed, 4, step, fabric.global_rank))
+                if done == settings.steps or 0 in (done % settings.validate_every, done % settings.checkpoint_every):
+                    trainer.require_finite()
             except TrainingError as error:
-                raise TrainingError(f"train, step {step + 1}: {error}") from None
+                raise TrainingError(f"train, step {done}: {error}") from None
             report(loss=sum(figures.values()), **_short(figures))
-            done = step + 1
             if selection is not None:
                 if done % settings.log_every == 0 or done == settings.steps:
                     folder.log({"step": done, "lr": lr, **figures})

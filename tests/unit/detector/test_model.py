@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,20 @@ def test_images_too_flat_for_a_cell_of_layer4_are_padded(roi: str) -> None:
     assert all(bool(torch.isfinite(loss)) for loss in losses.values())
     batch = detector.transform(images(), None)[0].tensors
     assert batch.shape == (2, 3, 96, 144)  # the others are as they were
+
+
+@pytest.mark.parametrize("part", ["backbone", "rpn", "roi_heads"])
+@pytest.mark.parametrize("factor", [math.nan, 1e30])
+@pytest.mark.parametrize("folded", [False, True])
+def test_numbers_that_overflow_detect_nothing(part: str, factor: float, folded: bool) -> None:
+    """The largest weights are still finite; what they multiply to is not, and no proposal may be left."""
+    detector = make_detector()
+    with torch.no_grad():
+        for parameter in getattr(detector, part).parameters():
+            parameter.mul_(factor)
+    detector = detector.for_inference() if folded else detector
+    for found in detector.detect(images(), [(96, 128)] * 2) + detector.detect(images(1), [(96, 128)]):
+        assert [found[key].shape for key in ("boxes", "scores", "labels")] == [(0, 4), (0,), (0,)]
 
 
 def test_half_precision_multiplies_in_bfloat16_and_keeps_boxes_in_float32() -> None:
