@@ -271,8 +271,12 @@ def test_numbers_that_overflow_detect_nothing(part: str, factor: float, folded: 
 def test_half_precision_multiplies_in_bfloat16_and_keeps_boxes_in_float32() -> None:
     half, seen = make_detector().for_inference("bf16-mixed"), []
     half.roi_heads.box_head.pool.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].dtype))
+    predicted: list[torch.dtype] = []
+    for layer in (half.rpn.head.cls_logits, half.rpn.head.bbox_pred, half.roi_heads.box_predictor.bbox_pred):
+        layer.register_forward_hook(lambda _, inputs, output: predicted.extend([inputs[0].dtype, output.dtype]))
     found = half.detect(images(1), [(96, 128)])[0]
     assert set(seen) == {torch.bfloat16}
+    assert set(predicted) == {torch.float32}
     assert found["boxes"].dtype == found["scores"].dtype == torch.float32
     whole = make_detector().for_inference()
     batch = whole.transform(images(1))[0].tensors
