@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import Tensor
+from torchvision.models.detection.image_list import ImageList
 
 from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
 from clipgap.clip import Clip
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset
 from clipgap.data.stream import seed_for
+from clipgap.detector import Detector
 from clipgap.engine.fitter import chosen_prompts, crop_batches, make_fitter
 from clipgap.errors import ConfigError, TrainingError
 from clipgap.prompts import PromptSet
@@ -47,6 +52,20 @@ def make_augmentation(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures | N
         scales = None if scales is None else control(scales.log(), seed).exp()
     words = f"{kind} offsets, {len(pooled)} prompts" + (f", fitted again every {again} steps" if again else "")
     return OffsetFeatures(pooled, config.augment.probability, scales), words
+
+
+def move_features(detector: Detector, augment: OffsetFeatures, generator: torch.Generator) -> None:
+    """Let `augment` move what the detector's backbone makes of images, in training only; `generator` draws."""
+    sizes: list[tuple[int, int]] = []
+
+    def note(_: Any, __: Any, output: tuple[ImageList, Any]) -> None:
+        sizes[:] = output[0].image_sizes  # without the batch's padding
+
+    def move(backbone: torch.nn.Module, _: Any, features: Tensor) -> Tensor | None:
+        return augment(features, generator, sizes) if backbone.training else None
+
+    detector.transform.register_forward_hook(note)
+    detector.backbone.register_forward_hook(move)
 
 
 def refit(augment: OffsetFeatures, clip: Clip, dataset: DetectionDataset, config: RunConfig, step: int) -> None:

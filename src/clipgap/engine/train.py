@@ -20,7 +20,7 @@ from clipgap.data import DetectionDataset, Domain, Sample, load_domains, resize,
 from clipgap.data import flip as flip_sample
 from clipgap.data.stream import SampleStream, seed_for
 from clipgap.detector import Detector, DetectorSpec
-from clipgap.engine.augmentation import make_augmentation, refit
+from clipgap.engine.augmentation import make_augmentation, move_features, refit
 from clipgap.engine.compiled import compile_heads
 from clipgap.engine.evaluate import score_split
 from clipgap.engine.fit import training_set
@@ -57,9 +57,7 @@ class Trainer:
         self.generator = torch.Generator()
         if augment is not None:
             augment.to(fabric.device)
-            detector.backbone.register_forward_hook(
-                lambda module, _, features: augment(features, self.generator) if module.training else None
-            )
+            move_features(detector, augment, self.generator)
         trained = [parameter for parameter in detector.train().parameters() if parameter.requires_grad]
         optimizer = torch.optim.SGD(trained, config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
         self.model, self.optimizer = fabric.setup(detector, optimizer)
@@ -107,6 +105,7 @@ class Trainer:
             "detector": self.detector.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "offsets": offsets,
+            "precision": self.fabric.strategy.precision.state_dict(),  # how 16-mixed scales its gradients
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -117,6 +116,8 @@ class Trainer:
         """
         self.detector.load_state_dict(state["detector"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if state.get("precision"):
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.augment:
             mine = {name: tensor.shape for name, tensor in self.augment.state_dict().items()}
             if mine != {name: tensor.shape for name, tensor in state["offsets"].items()}:
