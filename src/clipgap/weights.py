@@ -74,6 +74,28 @@ def tensors_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: value if isinstance(value, Tensor) else _as_tensor(value) for name, value in found.items()}
 
 
+def what_is_not_finite(tensors: Mapping[str, Tensor]) -> str:
+    """How many of the tensors' numbers are infinite or none, and where the first is; empty where there is none."""
+    broken = {name: tensor for name, tensor in tensors.items() if not tensor.isfinite().all()}
+    count = sum(int((~tensor.isfinite()).sum()) for tensor in broken.values())
+    return (
+        f"{count} weight{'s are' if count > 1 else ' is'} not finite, the first in {next(iter(broken))}"
+        if count
+        else ""
+    )
+
+
+def require_finite(tensors: Mapping[str, Tensor], path: str | Path, fix: str) -> None:
+    """Make sure that a file's weights are numbers.
+
+    Raises:
+        WeightsError: some are infinite or none; names the file, how many, and the fix.
+    """
+    fault = what_is_not_finite(tensors)
+    if fault:
+        raise WeightsError(f"{path}: {fault}: {fix}")
+
+
 def _read(path: Path, numpy: bool) -> Any:
     with path.open("rb") as file:
         head = file.read(9)

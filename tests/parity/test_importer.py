@@ -148,6 +148,11 @@ def test_the_folder_holds_the_authors_settings_and_offsets(checkpoint: Path, det
         ({"proposal_generator.rpn_head.conv.weight": None}, CLASSES, r"rpn_head\.conv\.weight is missing"),
         ({"backbone.enc.layer4.0.conv1.weight": None}, CLASSES, r"visual\.layer4\.0\.conv1\.weight is missing"),
         ({"proposal_generator.rpn_head.anchor_deltas.bias": torch.zeros(12)}, CLASSES, "anchor_deltas.bias has shape"),
+        (
+            {"proposal_generator.rpn_head.anchor_deltas.bias": torch.full((60,), torch.nan)},
+            CLASSES,
+            "60 weights are not",
+        ),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_named(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from clipgap.clip import Clip
+from clipgap.clip import Clip, c4_size
 from clipgap.errors import WeightsError
 from clipgap.files import write_then_rename
 from clipgap.prompts import PromptSet
+from clipgap.weights import require_finite
 
 FORMAT, METADATA = "clipgap semantic augmentations 1", "clipgap"
 
@@ -61,7 +63,7 @@ class SemanticAugmentations:
         """Read a file that `save` wrote.
 
         Raises:
-            WeightsError: there is no such file, or it is none of ours.
+            WeightsError: there is no such file, it is none of ours, or not finite.
         """
         if not Path(path).is_file():
             raise WeightsError(f"{path}: no such file of semantic augmentations; `clipgap fit` makes one")
@@ -74,6 +76,8 @@ class SemanticAugmentations:
             origin, offsets, scales = {}, torch.empty(0), None
         if origin.get("format") != FORMAT or offsets.ndim != 4:
             raise WeightsError(f"{path}: not a file of semantic augmentations; `clipgap fit` makes one")
+        tensors = {"offsets": offsets} | ({} if scales is None else {"scales": scales})
+        require_finite(tensors, path, "fit again with a lower fit.lr")
         prompts = PromptSet(origin["source_prompt"], tuple(origin["target_prompts"]))
         return cls(offsets, prompts, origin["clip_name"], origin["clip_hash"], origin["record"], scales)
 
@@ -96,12 +100,17 @@ class SemanticAugmentations:
             )
 
 
-def scale_deviation(features: Tensor, scales: Tensor) -> Tensor:
+def scale_deviation(features: Tensor, scales: Tensor, cells: Sequence[tuple[int, int]] | None = None) -> Tensor:
     """Features (N, C, h, w) with every channel's deviation from its spatial mean times `scales` (..., C, 1, 1).
 
     The half of adaptive instance normalisation that a shift of the mean leaves out (PODA, ICCV 2023, equation 3).
+    `cells` are (rows, columns) of every image without its padding, over which the mean is taken; the whole map if None.
     """
-    mean = features.mean((2, 3), keepdim=True)
+    if cells is None:
+        mean = features.mean((2, 3), keepdim=True)
+    else:
+        own = [one[:, :rows, :columns] for one, (rows, columns) in zip(features, cells, strict=True)]
+        mean = torch.stack([one.mean((1, 2), keepdim=True) for one in own])
     return mean + scales * (features - mean)
 
 
@@ -134,11 +143,20 @@ class OffsetFeatures(torch.nn.Module):
         self.register_buffer("scales", scales)
         self.probability = probability
 
-    def forward(self, features: Tensor, generator: torch.Generator) -> Tensor:
-        """Features (N, C, H, W) -> the same, moved or not; `generator` lives on the CPU."""
+    def forward(
+        self, features: Tensor, generator: torch.Generator, sizes: Sequence[tuple[int, int]] | None = None
+    ) -> Tensor:
+        """Features (N, C, h, w) -> the same, moved or not.
+
+        Args:
+            features: C4 features of a batch.
+            generator: on the CPU.
+            sizes: (height, width) in pixels of every image without its padding; None where there is none.
+        """
         if float(torch.rand((), generator=generator)) >= self.probability:
             return features
         drawn = torch.randint(len(self.pooled), (len(features),), generator=generator).to(self.pooled.device)
         if self.scales is not None:
-            features = scale_deviation(features, self.scales[drawn, :, None, None].to(features.dtype))
+            cells = None if sizes is None else [(c4_size(height), c4_size(width)) for height, width in sizes]
+            features = scale_deviation(features, self.scales[drawn, :, None, None].to(features.dtype), cells)
         return features + self.pooled[drawn, :, None, None].to(features.dtype)

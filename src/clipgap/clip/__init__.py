@@ -11,6 +11,7 @@ from clipgap.clip.tower import (
     RoiPart,
     TowerSpec,
     Trunk,
+    c4_size,
     halve,
     set_batch_norm,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "RoiPart",
     "TowerSpec",
     "Trunk",
+    "c4_size",
     "cached_weights",
     "clip_from_weights",
     "fold_roi_part",

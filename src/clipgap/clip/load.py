@@ -14,7 +14,7 @@ from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
 from clipgap.clip.tower import TowerSpec, redraw_batch_norm
 from clipgap.config import ClipConfig
 from clipgap.errors import WeightsError
-from clipgap.weights import is_torchscript, read_file, tensors_of
+from clipgap.weights import is_torchscript, read_file, require_finite, tensors_of
 
 NAMES = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64")
 TINY = ClipSpec(
@@ -57,6 +57,7 @@ def _from_file(path: Path, config: ClipConfig) -> Clip:
     weights = {name.removeprefix("module."): tensor for name, tensor in tensors_of(nested).items()}
     from_openai = is_torchscript(path) or any(mark in weights for mark in OPENAI_MARKS)
     weights = {name: tensor for name, tensor in weights.items() if name not in OPENAI_MARKS}
+    require_finite(weights, path, "the file is damaged, or of a training that diverged; fetch or save it again")
     clip = clip_from_weights(weights, _quick_gelu(path, config, from_openai), config.name, path.name)
     _refuse_other_tower(clip, config, path)
     return clip

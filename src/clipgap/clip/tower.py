@@ -47,6 +47,11 @@ class TowerSpec(Section):
         return ModifiedResNet(list(self.layers), self.embed_dim, heads, self.image_size, self.width)
 
 
+def c4_size(side: int) -> int:
+    """Cells of the C4 features, at least one, along a side in pixels: a convolution of stride 2 and three poolings."""
+    return max((side + 1) // 2 // 8, 1)
+
+
 class Trunk(nn.Module):
     """V_a: stem and layer1 to layer3. Normalised images (N, 3, H, W) -> C4 features (N, C, H/16, W/16)."""
 

@@ -22,13 +22,15 @@ class TextClassifier(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Image embeddings of regions (R, D) -> logits (R, K + 1), the background first."""
-        with torch.autocast(embeddings.device.type, enabled=False):  # a cosine times 100 needs all its digits
-            logits = self.temperature * F.normalize(embeddings.float(), dim=-1) @ self.class_embeddings.T
+        logits = self.temperature * F.normalize(embeddings, dim=-1) @ self.class_embeddings.T
         return F.pad(logits, (1, 0), value=self.background_logit)
 
 
 class BoxPredictor(nn.Module):
-    """Class logits from the image embedding, class-specific box deltas from layer4's spatial mean."""
+    """Class logits from the image embedding, class-specific box deltas from layer4's spatial mean.
+
+    Never in half precision: a cosine times 100 and a box's corners need all their digits.
+    """
 
     def __init__(self, classifier: nn.Module, channels: int, classes: int, init_std: float = 0.001) -> None:
         super().__init__()
@@ -39,8 +41,9 @@ class BoxPredictor(nn.Module):
 
     def forward(self, pooled: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """The box_head's pair (R, D) and (R, C) -> logits (R, K + 1) and deltas (R, (K + 1) * 4)."""
-        embeddings, means = pooled
-        return self.classifier(embeddings), self.bbox_pred(means)
+        with torch.autocast(pooled[0].device.type, enabled=False):
+            embeddings, means = (one.to(self.bbox_pred.weight.dtype) for one in pooled)
+            return self.classifier(embeddings), self.bbox_pred(means)
 
 
 class MeanPool(nn.Module):

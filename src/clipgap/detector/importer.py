@@ -18,7 +18,7 @@ from clipgap.detector.model import Detector, DetectorSpec
 from clipgap.errors import DataError, WeightsError
 from clipgap.files import require_new
 from clipgap.prompts import PromptSet
-from clipgap.weights import read_file, tensors_of
+from clipgap.weights import read_file, require_finite, tensors_of
 
 IMAGE_TOWER = "backbone.enc."
 WHOLE_CLIP = "roi_heads.box_predictor.cls_score.model."
@@ -41,7 +41,7 @@ def import_authors(file: str | Path, classes: list[str], out: str | Path) -> Det
         out: a new folder; the checkpoint's offsets go there too, as `augmentations.safetensors`.
 
     Raises:
-        WeightsError: the file is no such checkpoint: the first missing or unfitting key is named.
+        WeightsError: the file is no such checkpoint: the first missing, unfitting or not finite key is named.
         DataError: `out` is there already, or a class name is empty or there twice.
     """
     file, out = Path(file), Path(out)
@@ -54,6 +54,7 @@ def import_authors(file: str | Path, classes: list[str], out: str | Path) -> Det
         raise WeightsError(f"{file}: not a checkpoint of the authors' code: no `model` with {IMAGE_TOWER}* in it")
     clip = _clip(weights, file)
     detector = _detector(clip, weights, classes, file)
+    require_finite(detector.state_dict(), file, "this training diverged; import an earlier checkpoint")
     detector.save(out)
     if "offsets" in weights:
         _augmentations(clip, weights["offsets"].float(), file).save(out / OFFSETS_FILE)

@@ -46,6 +46,7 @@ from clipgap.detector.rpn import ProposalNetwork, not_empty
 from clipgap.errors import DataError, WeightsError
 from clipgap.files import write_text, write_then_rename
 from clipgap.prompts import class_prompts
+from clipgap.weights import require_finite
 
 if TYPE_CHECKING:
     import supervision
@@ -129,7 +130,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         """Read a Detector folder: `model.safetensors` and `config.yaml`. Needs no CLIP and no text tower.
 
         Raises:
-            WeightsError: a file is missing or the weights are not this detector's.
+            WeightsError: a file is missing, or the weights are not this detector's or not finite.
             ConfigError: `config.yaml` is wrong, key by key.
         """
         folder = Path(folder)
@@ -144,6 +145,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 (safetensors and torch each raise several kinds)
             reason = " ".join(str(error).split())[:200]
             raise WeightsError(f"{folder / WEIGHTS_FILE}: not the weights of this detector ({reason})") from None
+        require_finite(detector.state_dict(), folder / WEIGHTS_FILE, "train again with a lower train.lr")
         detector.to(device)
         return detector
 

@@ -115,7 +115,8 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """For every image boxes (D, 4), scores (D,) and labels (D,) from 1, best first."""
         counts = [len(boxes) for boxes in proposals]
-        decoded = torch.split(self.box_coder.decode(box_regression.float(), proposals), counts)
+        boxes = self.box_coder.decode(box_regression.float(), proposals)
+        decoded = torch.split(boxes.reshape(*class_logits.shape, 4), counts)  # torchvision's has no shape without boxes
         scores_of = torch.split(class_logits.float().softmax(-1), counts)
         results = []
         for boxes, scores, shape in zip(decoded, scores_of, image_shapes, strict=True):

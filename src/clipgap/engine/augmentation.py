@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import Tensor
+from torchvision.models.detection.image_list import ImageList
 
 from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
 from clipgap.clip import Clip
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset
 from clipgap.data.stream import seed_for
+from clipgap.detector import Detector
 from clipgap.engine.fitter import chosen_prompts, crop_batches, make_fitter
 from clipgap.errors import ConfigError, TrainingError
 from clipgap.prompts import PromptSet
@@ -49,6 +54,20 @@ def make_augmentation(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures | N
     return OffsetFeatures(pooled, config.augment.probability, scales), words
 
 
+def move_features(detector: Detector, augment: OffsetFeatures, generator: torch.Generator) -> None:
+    """Let `augment` move what the detector's backbone makes of images, in training only; `generator` draws."""
+    sizes: list[tuple[int, int]] = []
+
+    def note(_: Any, __: Any, output: tuple[ImageList, Any]) -> None:
+        sizes[:] = output[0].image_sizes  # without the batch's padding
+
+    def move(backbone: torch.nn.Module, _: Any, features: Tensor) -> Tensor | None:
+        return augment(features, generator, sizes) if backbone.training else None
+
+    detector.transform.register_forward_hook(note)
+    detector.backbone.register_forward_hook(move)
+
+
 def refit(augment: OffsetFeatures, clip: Clip, dataset: DetectionDataset, config: RunConfig, step: int) -> None:
     """Put in offsets fitted from zero on the tower as it is after `step` steps: the detector's is `clip`'s own.
 
@@ -56,12 +75,12 @@ def refit(augment: OffsetFeatures, clip: Clip, dataset: DetectionDataset, config
     mode of step one.
 
     Raises:
-        TrainingError: a loss is not finite.
+        TrainingError: the offsets are not finite.
     """
     fitter = make_fitter(clip, PromptSet.from_config(config.data.prompts), config, augment.pooled.device)
     for at, crops in enumerate(crop_batches(dataset, config, clip, step, step + config.fit.steps), start=step):
-        losses = fitter.step(crops, chosen_prompts(config, len(fitter.offsets), at))
-        if not all(torch.isfinite(loss) for loss in losses):
+        fitter.step(crops, chosen_prompts(config, len(fitter.offsets), at))
+        if not fitter.is_finite():
             raise TrainingError(f"train, step {step}: offsets fitted again are not finite; lower fit.lr or train.lr")
     augment.pooled.copy_(torch.stack([offset.detach().mean((1, 2)) for offset in fitter.offsets]))
     if augment.scales is not None and fitter.scales is not None:

@@ -105,8 +105,20 @@ def _run(
             if _has_stopped_falling(state.objectives, config.fit.patience // JUDGE_EVERY):
                 break
         if (step + 1) % SAVE_EVERY == 0 and step + 1 < config.fit.steps:
+            _require_finite(fitter, step + 1)
             state.save(fitter, step + 1)
+    _require_finite(fitter, int(figures.get("steps", first)))
     return figures
+
+
+def _require_finite(fitter: Fitter, step: int) -> None:
+    """The losses are of the offsets before a step; this is of those after it.
+
+    Raises:
+        TrainingError: they are not finite.
+    """
+    if not fitter.is_finite():
+        raise TrainingError(f"fit, step {step}: the offsets are not finite; lower fit.lr")
 
 
 def _looks(fitter: Fitter, dataset: DetectionDataset, config: RunConfig, first: int) -> Iterator[Seen]:

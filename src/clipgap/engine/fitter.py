@@ -112,6 +112,11 @@ class Fitter:
             torch.cat([scale.detach().exp().reshape(1, -1) for scale in self.log_scales]) if self.log_scales else None
         )
 
+    def is_finite(self) -> bool:
+        """Whether all that is fitted still is numbers."""
+        fitted = [*self.parameters, *(scale.exp() for scale in self.log_scales)]
+        return all(bool(tensor.isfinite().all()) for tensor in fitted)
+
     def embed(self, crops: Tensor) -> Seen:
         """What the trunk and V_b make of crops (N, 3, S, S), without offsets."""
         return self.look(self.features(crops))

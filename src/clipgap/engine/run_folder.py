@@ -21,6 +21,7 @@ from clipgap.detector import Detector
 from clipgap.engine.runtime import environment_record
 from clipgap.errors import ConfigError, WeightsError
 from clipgap.files import require_new, write_text, write_then_rename
+from clipgap.weights import require_finite
 
 RESUMABLE = {"run": {"out", "device", "workers"}, "train": {"steps", "log_every", "checkpoint_every"}}
 """Settings that may differ when a run goes on: they change neither what is learnt at a step nor how it is judged."""
@@ -54,7 +55,7 @@ class RunFolder:
 
         Raises:
             ConfigError: settings differ; every one of them is named.
-            WeightsError: there is no run, or its checkpoint is damaged.
+            WeightsError: there is no run, or its checkpoint is damaged or not finite.
         """
         if not self.config_file.is_file():
             raise WeightsError(f"{self.path}: no run to resume (run.yaml is not there); leave --resume out")
@@ -69,9 +70,10 @@ class RunFolder:
             return None
         try:
             checkpoint: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            step = int(checkpoint["step"])
+            step, weights = int(checkpoint["step"]), checkpoint["detector"]
         except Exception as error:  # noqa: BLE001 (a damaged file makes the reader stumble in every way)
             raise WeightsError(f"{self.checkpoint}: damaged ({type(error).__name__}); begin the run again") from None
+        require_finite(weights, self.checkpoint, "begin the run again with a lower train.lr")
         if step > config.train.steps:
             raise ConfigError(f"--resume: the run has taken {step} steps; train.steps must not be less")
         self._forget_after(step)

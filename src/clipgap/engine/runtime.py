@@ -53,9 +53,10 @@ def make_fabric(run: RunSection) -> Fabric:
     if gpus and run.devices > gpus:
         raise ConfigError(f"run.devices={run.devices}: there are {gpus} GPUs here")
     strategy = "ddp" if run.devices > 1 else "auto"
+    whole = Fabric(accelerator=accelerator, devices=run.devices, strategy=strategy)
     if run.precision == "32-true":
-        return Fabric(accelerator=accelerator, devices=run.devices, strategy=strategy)
-    kind = "cuda" if gpus else "mps" if accelerator == "mps" else "cpu"
+        return whole
+    kind = whole.device.type  # what Fabric makes of auto: it knows Apple's GPUs too
     if run.precision == "16-mixed" and kind == "cpu":
         raise ConfigError("run.precision=16-mixed: a CPU has none; set bf16-mixed or 32-true")
     precision = BoxKeepingPrecision(run.precision, kind)

@@ -20,13 +20,14 @@ from clipgap.data import DetectionDataset, Domain, Sample, load_domains, resize,
 from clipgap.data import flip as flip_sample
 from clipgap.data.stream import SampleStream, seed_for
 from clipgap.detector import Detector, DetectorSpec
-from clipgap.engine.augmentation import make_augmentation, refit
+from clipgap.engine.augmentation import make_augmentation, move_features, refit
 from clipgap.engine.compiled import compile_heads
 from clipgap.engine.evaluate import score_split
 from clipgap.engine.fit import training_set
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import log, make_fabric, progress_bar, tell_warnings
 from clipgap.errors import ConfigError, TrainingError
+from clipgap.weights import what_is_not_finite
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
@@ -56,9 +57,7 @@ class Trainer:
         self.generator = torch.Generator()
         if augment is not None:
             augment.to(fabric.device)
-            detector.backbone.register_forward_hook(
-                lambda module, _, features: augment(features, self.generator) if module.training else None
-            )
+            move_features(detector, augment, self.generator)
         trained = [parameter for parameter in detector.train().parameters() if parameter.requires_grad]
         optimizer = torch.optim.SGD(trained, config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
         self.model, self.optimizer = fabric.setup(detector, optimizer)
@@ -82,6 +81,16 @@ class Trainer:
         self.optimizer.step()
         return figures
 
+    def require_finite(self) -> None:
+        """Make sure, before the weights are scored or saved, that the last step has not broken them.
+
+        Raises:
+            TrainingError: some are not finite; says how many.
+        """
+        fault = what_is_not_finite(self.detector.state_dict())
+        if fault:
+            raise TrainingError(f"{fault}, and so are not saved; lower train.lr")
+
     def set_lr(self, step: int) -> float:
         """The learning rate of a step: `lr`, times `lr_gamma` for every one of `lr_steps` that is past."""
         lr = self.config.lr * self.config.lr_gamma ** sum(step >= mark for mark in self.config.lr_steps)
@@ -96,6 +105,7 @@ class Trainer:
             "detector": self.detector.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "offsets": offsets,
+            "precision": self.fabric.strategy.precision.state_dict(),  # how 16-mixed scales its gradients
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -106,6 +116,8 @@ class Trainer:
         """
         self.detector.load_state_dict(state["detector"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if state.get("precision"):
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.augment:
             mine = {name: tensor.shape for name, tensor in self.augment.state_dict().items()}
             if mine != {name: tensor.shape for name, tensor in state["offsets"].items()}:
@@ -129,7 +141,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     """Train the detector that a run config describes; everything it leaves is in the run folder.
 
     Raises:
-        ClipgapError: data, CLIP, offsets or settings that cannot be used; a loss that is not finite.
+        ClipgapError: data, CLIP, offsets or settings that cannot be used; a loss or weight that is not finite.
     """
     fabric = make_fabric(config.run)
     fabric.launch()
@@ -221,14 +233,15 @@ def _run(
             if again and step and step % config.augment.refit_every == 0:  # here, so that a resumed run does it too
                 again(step)
                 trainer.detector.train()
-            lr = trainer.set_lr(step)
+            done, lr = step + 1, trainer.set_lr(step)
             batch = fabric.to_device((images, targets))
             try:
                 figures = trainer.step(batch, seed_for(config.run.seed, 4, step, fabric.global_rank))
+                if done == settings.steps or 0 in (done % settings.validate_every, done % settings.checkpoint_every):
+                    trainer.require_finite()
             except TrainingError as error:
-                raise TrainingError(f"train, step {step + 1}: {error}") from None
+                raise TrainingError(f"train, step {done}: {error}") from None
             report(loss=sum(figures.values()), **_short(figures))
-            done = step + 1
             if selection is not None:
                 if done % settings.log_every == 0 or done == settings.steps:
                     folder.log({"step": done, "lr": lr, **figures})

@@ -88,7 +88,7 @@ class OnnxDetector:
         proposals = self._proposals(objectness, deltas, *image.shape[1:])
         scores, moves = self._read_regions(maps, proposals)
         limit = math.log(config.box_growth_limit)
-        boxes = _decode(moves.reshape(len(proposals), -1, 4), proposals[:, None], config.box_reg_weights, limit)
+        boxes = _decode(moves.reshape(*scores.shape, 4), proposals[:, None], config.box_reg_weights, limit)
         boxes, scores = _clip(boxes[:, 1:], *image.shape[1:]), scores[:, 1:]
         region, label = np.nonzero((scores > config.box_score_thresh) & np.isfinite(boxes).all(-1))
         boxes, scores = boxes[region, label], scores[region, label]

@@ -10,7 +10,7 @@ class Result:
     """Figures in 0-100; None where there is nothing to find."""
 
     figures: dict[str, float | None]
-    """Means over classes, the headline first: `ap50`, or COCO's `ap`, `ap50`, `ap75`."""
+    """Means over classes, the headline first: `ap50`, or COCO's twelve from `ap` on."""
     per_class: dict[str, float | None]
     """The headline figure for every class."""
     images: int

@@ -19,6 +19,8 @@ from clipgap.files import write_text
 from clipgap.metrics.result import Result
 
 MEAN = "mean of targets"
+SHOWN = 3
+"""Figures that a terminal shows, of COCO's twelve; JSON and CSV have all."""
 Role = Literal["source", "target"]
 
 
@@ -115,7 +117,7 @@ class _Blocks:
         results = [domain.result for domain in self.table.domains]
         first = results[0]
         columns = [["domain", *(domain.name for domain in self.table.domains), MEAN]]
-        for i, name in enumerate(first.figures):
+        for i, name in enumerate(list(first.figures)[:SHOWN]):
             mean = "" if i else _shown(self.table.mean_targets)
             columns.append([name, *(_shown(result.figures[name]) for result in results), mean])
         columns += [[name, *(_shown(result.per_class[name]) for result in results), ""] for name in first.per_class]

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from tests.clips import TINY, make_clip
 
 from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
-from clipgap.clip import ClipSpec, TowerSpec
+from clipgap.clip import ClipSpec, TowerSpec, c4_size
 from clipgap.errors import WeightsError
 from clipgap.prompts import BUILT_IN, PromptSet
 
@@ -98,6 +98,25 @@ def test_every_image_draws_its_own_offset_with_the_batchs_probability() -> None:
     assert set(map(tuple, drawn.flatten(0, 1).tolist())) == {(1.0, 0.0), (0.0, 10.0)}
     assert 0.3 < (drawn[:, 0] != drawn[:, 1]).any(1).float().mean() < 0.7
     assert moves(features, generator).shape == features.shape
+
+
+def test_padding_has_no_say_in_a_deviation() -> None:
+    """Images of 40 x 70 and 90 x 33 pixels in one batch: what is inside moves as if they were alone."""
+    sizes, cells = [(40, 70), (90, 33)], [(2, 4), (5, 2)]
+    moves = OffsetFeatures(torch.tensor([[1.0, -2, 3]]), probability=1.0, scales=torch.tensor([[0.5, 2, 3]]))
+    features = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
+    moved = moves(features, torch.Generator().manual_seed(0), sizes)
+    for one, after, (rows, columns) in zip(features, moved, cells, strict=True):
+        alone = moves(one[None, :, :rows, :columns], torch.Generator().manual_seed(0))[0]
+        torch.testing.assert_close(after[:, :rows, :columns], alone)
+    whole = moves(features, torch.Generator().manual_seed(0))
+    assert not torch.allclose(moved, whole, atol=0.1)
+
+
+@pytest.mark.parametrize("side", range(16, 66))
+def test_the_cells_of_a_side_are_those_that_the_trunk_makes(side: int) -> None:
+    with torch.no_grad():
+        assert make_clip().trunk(torch.zeros(1, 3, side, 32)).shape[2] == c4_size(side)
 
 
 def test_the_built_in_prompts_are_the_papers() -> None:

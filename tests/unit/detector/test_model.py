@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -253,11 +254,29 @@ def test_images_too_flat_for_a_cell_of_layer4_are_padded(roi: str) -> None:
     assert batch.shape == (2, 3, 96, 144)  # the others are as they were
 
 
+@pytest.mark.parametrize("part", ["backbone", "rpn", "roi_heads"])
+@pytest.mark.parametrize("factor", [math.nan, 1e30])
+@pytest.mark.parametrize("folded", [False, True])
+def test_numbers_that_overflow_detect_nothing(part: str, factor: float, folded: bool) -> None:
+    """The largest weights are still finite; what they multiply to is not, and no proposal may be left."""
+    detector = make_detector()
+    with torch.no_grad():
+        for parameter in getattr(detector, part).parameters():
+            parameter.mul_(factor)
+    detector = detector.for_inference() if folded else detector
+    for found in detector.detect(images(), [(96, 128)] * 2) + detector.detect(images(1), [(96, 128)]):
+        assert [found[key].shape for key in ("boxes", "scores", "labels")] == [(0, 4), (0,), (0,)]
+
+
 def test_half_precision_multiplies_in_bfloat16_and_keeps_boxes_in_float32() -> None:
     half, seen = make_detector().for_inference("bf16-mixed"), []
     half.roi_heads.box_head.pool.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].dtype))
+    predicted: list[torch.dtype] = []
+    for layer in (half.rpn.head.cls_logits, half.rpn.head.bbox_pred, half.roi_heads.box_predictor.bbox_pred):
+        layer.register_forward_hook(lambda _, inputs, output: predicted.extend([inputs[0].dtype, output.dtype]))
     found = half.detect(images(1), [(96, 128)])[0]
     assert set(seen) == {torch.bfloat16}
+    assert set(predicted) == {torch.float32}
     assert found["boxes"].dtype == found["scores"].dtype == torch.float32
     whole = make_detector().for_inference()
     batch = whole.transform(images(1))[0].tensors

@@ -6,14 +6,14 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import roi_align as torchvision_roi_align
 
 from clipgap.config import DetectorConfig
 from clipgap.detector.anchors import Anchors
-from clipgap.detector.heads import BoxPredictor, TextClassifier
+from clipgap.detector.heads import BoxPredictor, TextClassifier, linear_classifier
 from clipgap.detector.pieces import sum_of_pieces
 from clipgap.detector.roi_align import roi_align
 from clipgap.detector.roi_heads import detection_losses, in_pieces
@@ -52,6 +52,30 @@ def test_proposals_are_ranked_by_logit_even_where_the_sigmoid_is_one() -> None:
     (kept,), (kept_logits,) = rpn.filter_proposals(boxes, logits, [(64, 64)], [3])
     assert kept.tolist() == [[20, 20, 30, 30]]
     assert kept_logits.tolist() == [40]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_logits_do_not_tie_in_half_precision(dtype: torch.dtype) -> None:
+    """As many anchors as an image of 600 x 800 has; of bfloat16's own numbers only a few hundred are among the best."""
+    head = ProposalNetwork(16, DetectorConfig()).head
+    features = torch.randn(1, 16, 37, 50, generator=torch.Generator().manual_seed(0))
+    torch.nn.init.normal_(head.cls_logits.weight, std=1.0, generator=torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", dtype), torch.no_grad():
+        (logits,), (deltas,) = head([features])
+    assert logits.dtype == deltas.dtype == torch.float32
+    assert logits.numel() == 27_750
+    assert len(logits.flatten().topk(6000).values.unique()) > 5900
+    assert len(deltas[:, 0].unique()) > 1800  # of 1850 cells
+
+
+@pytest.mark.parametrize("classifier", [TextClassifier(torch.eye(6, 8), 100.0, 0.0), linear_classifier(8, 6)])
+def test_the_box_predictor_is_not_in_half_precision(classifier: nn.Module) -> None:
+    predictor = BoxPredictor(classifier, channels=5, classes=6)
+    pooled = (torch.randn(4, 8).bfloat16(), torch.randn(4, 5).bfloat16())
+    expected = predictor((pooled[0].float(), pooled[1].float()))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = predictor(pooled)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
 def test_only_empty_proposals_are_dropped_after_clipping_to_the_unpadded_image() -> None:

@@ -239,11 +239,19 @@ def test_mixed_precision_leaves_boxes_and_logits_in_float32(made: Path) -> None:
         return select(proposals, targets)
 
     detector.roi_heads.select_training_samples = note
+    predicted: list[torch.dtype] = []
+    for layer in (
+        detector.rpn.head.cls_logits,
+        detector.rpn.head.bbox_pred,
+        detector.roi_heads.box_predictor.bbox_pred,
+    ):
+        layer.register_forward_hook(lambda _, inputs, output: predicted.extend([inputs[0].dtype, output.dtype]))
     trainer = Trainer(detector, config.train, None, training.make_fabric(config.run))
     box = [301.3, 31.7, 321.9, 58.2]
     target = {"boxes": torch.tensor([box]), "labels": torch.tensor([1])}
     assert trainer.step(([torch.rand(3, 96, 400)], [target]), seed=0)["loss_rpn_box_reg"] > 0
     assert seen["proposals"] == torch.float32
+    assert set(predicted) == {torch.float32}
     assert seen["box"] == pytest.approx(box, abs=1e-4)
     with pytest.raises(ConfigError, match="16-mixed: a CPU has none"):
         training.make_fabric(run_config(made, "run.precision=16-mixed").run)

@@ -56,6 +56,11 @@ def test_nothing_found_is_an_empty_result(exported: tuple[Detector, Path], tmp_p
     assert len(found) == 0
 
 
+def test_no_proposal_is_an_empty_result_too(exported: tuple[Detector, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OnnxDetector, "_proposals", lambda *_: np.zeros((0, 4), np.float32))
+    assert len(OnnxDetector.load(exported[1], threads=1).predict(Image.new("RGB", (80, 60)))) == 0
+
+
 def test_what_is_missing_or_foreign_is_told(exported: tuple[Detector, Path], tmp_path: Path) -> None:
     detector, folder = exported
     assert is_exported(folder)

@@ -38,7 +38,10 @@ def test_coco_perfect_half_and_nothing() -> None:
     metric = CocoAP(["car", "bus"])
     metric.update([found(boxes(2))], [target(2)])
     result = metric.compute()
-    assert result.figures == {"ap": pytest.approx(100), "ap50": pytest.approx(100), "ap75": pytest.approx(100)}
+    best = {name: pytest.approx(100) for name in ("ap", "ap50", "ap75", "ap_small", "ar_10", "ar_100", "ar_small")}
+    none = dict.fromkeys(("ap_medium", "ap_large", "ar_medium", "ar_large"))  # boxes of 20 x 20 are small
+    assert result.figures == {**best, **none, "ar_1": pytest.approx(50)}
+    assert result.headline == result.figures["ap"]
     assert result.per_class == {"car": pytest.approx(100), "bus": None}
     assert (result.images, result.boxes) == (1, 2)
     metric.reset()
@@ -55,7 +58,7 @@ def test_coco_box_quality_counts() -> None:
     metric.update([found(loose)], [target(1)])
     figures = metric.compute().figures
     assert figures["ap50"] == figures["ap75"] == pytest.approx(100)
-    assert 60 - 0.1 <= (figures["ap"] or 0) <= 70 + 0.1  # 0.8 itself is a matter of rounding
+    assert figures["ap"] == pytest.approx(70)
 
 
 @pytest.mark.parametrize("kind", ["difficult", "crowd"])
@@ -79,6 +82,21 @@ def test_the_settings_name_the_metric() -> None:
     assert isinstance(metric, VocAP)
     assert (metric.style, metric.iou) == ("voc2012", 0.7)
     assert list(metric.compute().figures) == ["ap70"]
+
+
+def test_json_and_csv_have_all_of_cocos_figures_and_the_terminal_three(tmp_path: Path) -> None:
+    metric = CocoAP(["car"])
+    metric.update([found(boxes(2))], [target(2)])
+    result = metric.compute()
+    table = ScoreTable("coco", 0.5, [DomainScore("day", "source", result)], "CLIP small")
+    assert set(result.figures) <= set(table.to_json()["domains"]["day"])
+    table.write_csv(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open() as file:
+        assert set(result.figures) <= set(next(csv.reader(file)))
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(table.render())
+    assert capture.get().split()[:7] == ["coco", "domain", "ap", "ap50", "ap75", "car", "images"]
 
 
 def make_table() -> ScoreTable:

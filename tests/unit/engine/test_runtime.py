@@ -1,0 +1,79 @@
+"""What a run computes on: the device that `auto` comes to, and what half precision has to remember."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.accelerators import MPSAccelerator
+
+from clipgap.augment import OffsetFeatures, scale_deviation
+from clipgap.config import RunSection, TrainConfig
+from clipgap.engine.runtime import BoxKeepingPrecision, make_fabric
+from clipgap.engine.train import Trainer
+from tests.unit.detector.test_model import images, make_detector, targets
+
+
+def run_section(precision: str, device: str = "auto") -> RunSection:
+    return RunSection(out="run", precision=precision, device=device)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def apple(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with an Apple GPU, as far as Fabric asks."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(MPSAccelerator, "is_available", staticmethod(lambda: True))
+
+
+@pytest.mark.usefixtures("apple")
+@pytest.mark.parametrize("device", ["auto", "mps"])
+def test_half_precision_on_an_apple_gpu_is_of_that_gpu(device: str) -> None:
+    fabric = make_fabric(run_section("bf16-mixed", device))
+    precision = fabric.strategy.precision
+    assert isinstance(precision, BoxKeepingPrecision)
+    assert (fabric.device.type, precision.device) == ("mps", "mps")
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_half_precision_on_a_cpu_is_of_the_cpu(precision: str) -> None:
+    fabric = make_fabric(run_section(precision, "cpu"))
+    assert fabric.device.type == "cpu"
+    assert getattr(fabric.strategy.precision, "device", "cpu") == "cpu"
+
+
+def trainer(precision: str, augment: OffsetFeatures | None = None) -> Trainer:
+    half = None if precision == "32-true" else BoxKeepingPrecision(precision, "cpu")  # type: ignore[arg-type]
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=half)
+    return Trainer(make_detector(), TrainConfig(), augment, fabric)
+
+
+def test_a_checkpoint_remembers_how_gradients_are_scaled() -> None:
+    first, other = trainer("16-mixed"), trainer("16-mixed")
+    first.fabric.strategy.precision.load_state_dict(
+        {**first.fabric.strategy.precision.state_dict(), "scale": 128.0, "_growth_tracker": 7}
+    )
+    other.load_state(first.state())
+    remembered = other.fabric.strategy.precision.state_dict()
+    assert (remembered["scale"], remembered["_growth_tracker"]) == (128.0, 7)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "16-mixed"])
+def test_a_checkpoint_of_before_goes_on_too(precision: str) -> None:
+    state = trainer(precision).state()
+    assert bool(state.pop("precision")) is (precision == "16-mixed")
+    trainer(precision).load_state(state)
+
+
+def test_a_deviation_is_taken_within_the_image_not_its_padding() -> None:
+    """Images of 96 x 128 and 96 x 144 pixels: the first one's map has 6 x 8 cells and is padded to 6 x 9."""
+    scales = torch.linspace(0.5, 3, 128)[None]
+    ours = trainer("32-true", OffsetFeatures(torch.zeros(1, 128), 1.0, scales))
+    before, after = [], []
+    ours.detector.backbone.register_forward_hook(lambda _, __, features: before.append(features), prepend=True)
+    ours.detector.backbone.register_forward_hook(lambda _, __, features: after.append(features))
+    ours.step((images(), targets()), seed=0)
+    raw, moved = before[0].detach(), after[0].detach()
+    assert moved.shape[2:] == (6, 9)
+    alone = scale_deviation(raw[:1, :, :6, :8], scales[0, :, None, None])
+    torch.testing.assert_close(moved[:1, :, :6, :8], alone)
+    torch.testing.assert_close(moved[1:], scale_deviation(raw[1:], scales[0, :, None, None]))
