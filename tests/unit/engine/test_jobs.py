@@ -23,7 +23,7 @@ from clipgap.engine.compiled import compile_heads
 from clipgap.engine.evaluate import evaluate, evaluate_run
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter, crop_batches
-from clipgap.engine.predict import predict
+from clipgap.engine.predict import PredictSettings, predict
 from clipgap.engine.train import Trainer, train
 from clipgap.errors import ClipgapError, ConfigError, DataError, TrainingError, WeightsError
 from clipgap.prompts import PromptSet
@@ -437,7 +437,7 @@ def test_predict_writes_coco_results_and_pictures(made: Path, tmp_path: Path) ->
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     inputs = [made / "data/daytime_foggy/VOC2007/JPEGImages", tmp_path / "train_00000.png", tmp_path / "broken.jpg"]
     detector = Detector.load(made / "run")
-    result = predict(detector, inputs, tmp_path / "out", draw_score=0.0, show=False)
+    result = predict(detector, inputs, tmp_path / "out", PredictSettings(draw_score=0.0), show=False)
     assert (result.images, len(result.unreadable)) == (5, 1)
     assert "broken.jpg" in result.unreadable[0]
     found = json.loads((tmp_path / "out" / "detections.json").read_text())
