@@ -34,13 +34,15 @@ def predict(
     as_json: Json = False,
 ) -> int:
     """Detect in images and videos: COCO results, JSON lines, drawn pictures."""
+    from clipgap.cli.exported import load_exported
     from clipgap.data import load_domains
     from clipgap.engine.predict import PredictSettings, Truth, find_inputs
     from clipgap.engine.predict import predict as run_predict
 
-    find_inputs(inputs, without=out)  # a mistake is told before the detector is loaded
+    exported = load_exported(run, device)
+    find_inputs(inputs, without=out)  # a mistake is told before much is loaded
     known = Truth(truth, load_domains(truth)) if truth else None
-    detector = _load(run, device, precision)
+    detector = exported.for_inference(precision) if exported else _load(run, device, precision)
     settings = PredictSettings(draw_score, f"{_hash_of(run)}, {precision}", known)
     result = run_predict(detector, inputs, out, settings, resume=resume)
     for line in (*result.unreadable, *result.warnings):
@@ -50,13 +52,9 @@ def predict(
 
 
 def _load(run: Path, device: str | None, precision: DetectionPrecision) -> Predictor:
-    from clipgap.cli.exported import load_exported
     from clipgap.detector import Detector
     from clipgap.engine.runtime import pick_device
 
-    exported = load_exported(run, device)
-    if exported is not None:
-        return exported.for_inference(precision)
     return Detector.load(run, pick_device(RunSection(device=device or "auto"))).for_inference(precision)
 
 

@@ -450,7 +450,7 @@ def test_predict_writes_coco_results_and_pictures(made: Path, tmp_path: Path) ->
     assert [one["bbox"][2] for one in mine] == pytest.approx((first.xyxy[:, 2] - first.xyxy[:, 0]).tolist(), abs=0.02)
     drawn = sorted(path.name for path in (tmp_path / "out" / "drawn").iterdir())
     assert drawn == ["train_00000.jpg", "train_00000_2.jpg", "train_00001.jpg", "train_00002.jpg", "train_00003.jpg"]
-    assert read_image(tmp_path / "out" / "drawn" / "train_00000.jpg").size == (320, 192)
+    assert read_image(tmp_path / "out" / "drawn" / "train_00000.jpg").size == (640, 384)  # a small picture is enlarged
 
 
 def test_predict_refuses_nothing_and_full_folders(made: Path, tmp_path: Path) -> None:

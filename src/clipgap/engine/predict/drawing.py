@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from clipgap.engine.predict.labels import Array, nested, place_labels
 
 Colour = tuple[int, int, int]
-SMALL, ENLARGED = 320, 512
+SMALL, ENLARGED = 400, 640
 """A picture whose long side has fewer pixels than the first is enlarged until it has the second at least."""
 LONGEST = 65000
 """Pixels of a side; JPEG has no more than 65,535."""
@@ -95,6 +95,7 @@ def draw(picture: Image.Image, marks: Sequence[Mark]) -> Image.Image:
     line = max(2, round(short / 320))
     pen = ImageDraw.Draw(scene)
     boxes = np.array([mark.box for mark in marks], dtype=np.float64).reshape(-1, 4) * factor
+    boxes = np.clip(boxes, line, np.array([*scene.size, *scene.size]) - line - 1)  # its lines are to be seen
     for mark, box in sorted(zip(marks, boxes, strict=True), key=lambda pair: pair[0].dashed):
         _outline(pen, box, mark, line)
     sizes = [_label_size(mark.text, font) for mark in marks]
@@ -146,7 +147,7 @@ def _label(pen: ImageDraw.ImageDraw, place: Array, box: Array, mark: Mark, font:
     nearest = (min(max(middle[0], box[0]), box[2]), min(max(middle[1], box[1]), box[3]))
     on_label = (min(max(nearest[0], x1), x2), min(max(nearest[1], y1), y2))
     if math.dist(nearest, on_label) > 2:  # it stands off: a line leads to what it names
-        pen.line([*on_label, *nearest], mark.colour, 1)
+        pen.line([*on_label, *nearest], mark.colour, 2)
     pen.rectangle((x1, y1, x2 - 1, y2 - 1), mark.colour, "black" if mark.dashed else None)
     red, green, blue = mark.colour
     writing = "black" if 0.299 * red + 0.587 * green + 0.114 * blue > BRIGHT else "white"
