@@ -19,8 +19,19 @@ def load_exported(folder: Path, device: str | None) -> OnnxDetector | None:
     """
     from clipgap.export import OnnxDetector, is_exported
 
-    if not is_exported(folder):
-        return None
-    if device not in (None, "auto", "cpu"):
+    refuse_device(folder, device)
+    return OnnxDetector.load(folder) if is_exported(folder) else None
+
+
+def refuse_device(folder: Path, device: str | None) -> None:
+    """Make sure that an exported detector is not asked to run elsewhere than on the CPU.
+
+    Raises:
+        ClipgapError: it is.
+    """
+    if device in (None, "auto", "cpu"):
+        return
+    from clipgap.export import is_exported
+
+    if is_exported(folder):
         raise ClipgapError(f"--device {device}: an exported detector runs on the CPU; leave --device out")
-    return OnnxDetector.load(folder)

@@ -11,6 +11,7 @@ import typer
 
 from clipgap.cli.options import Device, Json
 from clipgap.config import DetectionPrecision, RunSection
+from clipgap.errors import WeightsError
 
 if TYPE_CHECKING:
     from clipgap.engine.predict import Predictions, Predictor
@@ -34,13 +35,13 @@ def predict(
     as_json: Json = False,
 ) -> int:
     """Detect in images and videos: COCO results, JSON lines, drawn pictures."""
+    _refuse(run, inputs, out, resume, device)
     from clipgap.cli.exported import load_exported
     from clipgap.data import load_domains
-    from clipgap.engine.predict import PredictSettings, Truth, find_inputs
+    from clipgap.engine.predict import PredictSettings, Truth
     from clipgap.engine.predict import predict as run_predict
 
     exported = load_exported(run, device)
-    find_inputs(inputs, without=out)  # a mistake is told before much is loaded
     known = Truth(truth, load_domains(truth)) if truth else None
     detector = exported.for_inference(precision) if exported else _load(run, device, precision)
     settings = PredictSettings(draw_score, f"{_hash_of(run)}, {precision}", known)
@@ -49,6 +50,19 @@ def predict(
         typer.echo(f"clipgap: {line}", err=True)
     _tell(result, run, out, truth, as_json)
     return 2 if result.unreadable else 0
+
+
+def _refuse(run: Path, inputs: list[str], out: Path, resume: bool, device: str | None) -> None:
+    """Tell the mistakes that can be seen before torch is loaded."""
+    from clipgap.cli.exported import refuse_device
+    from clipgap.engine.predict.folder import require_free
+    from clipgap.engine.predict.inputs import find_inputs
+
+    if not run.is_dir():
+        raise WeightsError(f"{run}: no such folder; give a run folder, a Detector folder, or an exported one")
+    refuse_device(run, device)
+    find_inputs(inputs, without=out)
+    require_free(out, resume)
 
 
 def _load(run: Path, device: str | None, precision: DetectionPrecision) -> Predictor:
@@ -79,7 +93,7 @@ def _tell(result: Predictions, run: Path, out: Path, truth: str | None, as_json:
         return
     places = [f"{result.images} images; pictures in {out / 'drawn'}"] if result.images else []
     places += [f"{result.videos} videos; see {out / 'videos'}"] if result.videos else []
-    say(f"{result.results}: {result.detections} detections in {', and in '.join(places)}")
+    say(f"{result.results if result.images else out}: {result.detections} detections in {', and in '.join(places)}")
     if truth:
         say(f"{truth}: true boxes known of {result.with_truth} of {result.images} images, drawn dashed in white")
     if (run / "run.yaml").is_file():

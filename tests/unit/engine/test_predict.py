@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import supervision
@@ -249,13 +250,38 @@ def test_a_video_that_ends_too_soon_is_told(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(Video, "frames", short)
     result = predict(Finder(), [path], tmp_path / "out", show=False)
-    assert result.warnings == [
-        f"{path}: ends after 5 of 8 frames: cut short, or broken there; the results are of those 5"
-    ]
+    assert result.warnings == [f"{path}: ends after 5 of 8 frames: cut short, or broken there"]
     monkeypatch.setattr(Video, "frames", lambda self: iter(()))
     with pytest.raises(DataError, match=r"film\.mp4: not one frame can be decoded"):
         predict(Finder(), [path], tmp_path / "none", show=False)
     assert not (tmp_path / "none").exists()
+
+
+def test_damage_inside_of_a_video_costs_the_frames_it_touches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, count = film(tmp_path / "film.mp4"), [0]
+    opened = cv2.VideoCapture
+
+    class Damaged:
+        """Frames 3 and 4 cannot be decoded."""
+
+        def __init__(self, name: str) -> None:
+            self.inner = opened(name)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+        def read(self) -> Any:
+            count[0] += 1
+            found = self.inner.read()
+            return (False, None) if count[0] in (4, 5) else found
+
+    monkeypatch.setattr(cv2, "VideoCapture", Damaged)
+    result = predict(Finder(), [path], tmp_path / "out", show=False)
+    assert result.warnings == [f"{path}: 2 frames, the first is 3, cannot be decoded"]
+    found = lines(tmp_path / "out/videos/film.jsonl")
+    assert [line["frame"] for line in found if "error" in line] == [3, 4]
+    assert [line["time"] for line in found] == pytest.approx([k * 0.08 for k in range(8)], abs=1e-3)
+    assert Video(tmp_path / "out/videos/film.mp4").announced == 8
 
 
 def test_a_video_that_was_not_written_whole_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,12 @@ def test_a_pipe_in_a_folder_is_unreadable_and_not_waited_for(here: Path) -> None
 def test_every_drawing_has_a_name_of_its_own() -> None:
     files = [Path(name) for name in ("a.jpg", "x/A.png", "a.mp4", "a_2.jpg", "b.mov", "b.avi")]
     assert short_names(files) == ["a", "A_2", "a", "a_2_2", "b", "b_2"]
+
+
+def test_mistakes_with_inputs_and_folders_are_found_without_torch() -> None:
+    code = (
+        "import sys, pathlib; from clipgap.engine.predict.folder import require_free; "
+        "from clipgap.engine.predict.inputs import find_inputs; require_free(pathlib.Path('/tmp/new/one'), False); "
+        "find_inputs([sys.executable]); print([name for name in ('torch', 'numpy', 'PIL') if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -19,6 +19,7 @@ from typing import Any
 from clipgap.errors import DataError
 from clipgap.files import require_new, write_text
 
+ASKED, RESULTS = "predict.json", "detections.json"
 Line = dict[str, Any]
 """What is known about one input: `id` (from 1), `file_name`, and `detections` of an image, `frames` and `boxes` of a
 video, or `error`."""
@@ -87,9 +88,9 @@ class ResultFolder:
 
     def __init__(self, path: Path, files: Sequence[Path], settings: Mapping[str, Any]) -> None:
         self.path, self._total = path, len(files)
-        self.results, self.images = path / "detections.json", path / "images.json"
+        self.results, self.images = path / RESULTS, path / "images.json"
         self.drawn, self.videos = path / "drawn", path / "videos"
-        self._asked_file, self._lines_file = path / "predict.json", path / "detections.jsonl"
+        self._asked_file, self._lines_file = path / ASKED, path / "detections.jsonl"
         self._asked = {**settings, "inputs": [str(file) for file in files]}
         if not all(file.is_absolute() for file in files):
             self._asked["folder"] = os.getcwd()
@@ -104,12 +105,11 @@ class ResultFolder:
         Raises:
             DataError: the folder holds something else, or there is nothing to go on with.
         """
+        require_free(self.path, resume)
         before = self._before()
-        if resume and before is None:
-            raise DataError(f"{self.path}: no prediction to resume (predict.json is not there); leave --resume out")
-        if before is None or (not resume and (before != self._asked or self.results.exists())):
-            require_new(self.path, "--out")
-        elif before != self._asked:
+        if before is not None and before != self._asked:
+            if not resume:
+                require_new(self.path, "--out")
             raise DataError(_difference(self.path, before, self._asked))
         if before is None:
             with writing(self._asked_file):
@@ -148,6 +148,19 @@ class ResultFolder:
         except (OSError, ValueError):
             raise DataError(f"{self._asked_file}: damaged; choose another --out, or move the folder away") from None
         return content if isinstance(content, dict) else {}
+
+
+def require_free(path: Path, resume: bool) -> None:
+    """Make sure, as far as that can be seen without the detector, that a prediction can begin or go on in a folder.
+
+    Raises:
+        DataError: the folder holds something else, or there is nothing to go on with.
+    """
+    begun = (path / ASKED).is_file()
+    if resume and not begun:
+        raise DataError(f"{path}: no prediction to resume ({ASKED} is not there); leave --resume out")
+    if not resume and (not begun or (path / RESULTS).exists()):
+        require_new(path, "--out")
 
 
 @contextmanager

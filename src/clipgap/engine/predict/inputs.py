@@ -1,4 +1,7 @@
-"""What `predict` is to look at: files, folders, globs, lists of them, videos."""
+"""What `predict` is to look at: files, folders, globs, lists of them, videos.
+
+`clipgap.data` brings torch, seconds that a mistyped name is not worth: it is imported where something is read.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from clipgap.data import read_image
-from clipgap.data.files import is_image_name, read_lines
 from clipgap.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv"})
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -50,6 +53,8 @@ def find_inputs(inputs: Sequence[str | Path], without: Path | None = None) -> li
 
 def read_input(path: Path) -> Image.Image | DataError:
     """The picture in a file, or why there is none: one bad file does not end a folder."""
+    from clipgap.data import read_image
+
     if path.exists() and not path.is_file():  # opening a pipe would wait for ever
         return DataError(f"{path}: {NO_FILE}: replace or remove it")
     try:
@@ -73,6 +78,8 @@ def short_names(files: list[Path]) -> list[str]:
 
 
 def _listed(file: Path) -> list[Path]:
+    from clipgap.data.files import read_lines
+
     if file.exists() and not file.is_file():
         raise DataError(f"{file}: {NO_FILE}; @ takes a text file with a path a line")
     lines = read_lines(file)
@@ -123,5 +130,7 @@ def _opened(matches: Iterable[Path]) -> Iterator[Path]:
 
 
 def _pictured(paths: Iterable[Path]) -> list[Path]:
+    from clipgap.data.files import is_image_name
+
     named = {path for path in paths if is_image_name(path) or is_video(path)}
     return sorted(path for path in named if not path.is_dir())

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
-from clipgap.engine.predict.drawing import draw, marks_of
+from clipgap.engine.predict.drawing import TrueBoxes, draw, marks_of
 from clipgap.engine.predict.folder import Line, LineFile, ResultFolder, writing
 from clipgap.engine.predict.inputs import find_inputs, is_video, read_input, short_names
 from clipgap.engine.predict.truth import Truth
-from clipgap.engine.predict.video import Video, frames_announced, write_video
+from clipgap.engine.predict.video import frames_announced
+from clipgap.engine.predict.watch import watch
 from clipgap.engine.runtime import Report, in_threads, log, progress_bar
 from clipgap.errors import DataError, Interrupted
 from clipgap.files import write_then_rename
@@ -174,8 +175,9 @@ class _Job:
                 yield _Task(about | {"error": str(picture)})
             else:
                 about |= {"width": picture.width, "height": picture.height}
-                found = coco_results(self.detector.predict(picture))
-                yield _Task(about | {"detections": found}, picture, self.folder.drawn / f"{names[number]}.jpg")
+                yield _Task(
+                    about | {"detections": self.look(picture)}, picture, self.folder.drawn / f"{names[number]}.jpg"
+                )
             report()
 
     def _draw(self, task: _Task) -> Line:
@@ -183,47 +185,28 @@ class _Job:
             return task.line
         file, line = Path(task.line["file_name"]), task.line
         truth = self.settings.truth.boxes(file, task.picture.size) if self.settings.truth else None
-        scene = draw(task.picture, marks_of(line["detections"], self.detector.classes, self.settings.draw_score, truth))
+        scene = self.paint(task.picture, line["detections"], truth)
         encoded = io.BytesIO()
         scene.save(encoded, format="JPEG", quality=92)
         with writing(task.path):
             write_then_rename(task.path, lambda temporary: temporary.write_bytes(encoded.getbuffer()))
         return line | ({"true_boxes": len(truth.names)} if truth else {})
 
+    def look(self, picture: Image.Image) -> list[dict[str, Any]]:
+        """What the detector finds in a picture."""
+        return coco_results(self.detector.predict(picture))
+
+    def paint(self, picture: Image.Image, found: list[dict[str, Any]], truth: TrueBoxes | None = None) -> Image.Image:
+        """A picture with what was found."""
+        return draw(picture, marks_of(found, self.detector.classes, self.settings.draw_score, truth))
+
     def _watch(self, file: Path, name: str, report: Report) -> Line:
-        """Detect in a video; frames whose line is there already are only drawn again."""
-        try:
-            video = Video(file)
-        except DataError as error:
-            report()
-            return {"error": str(error)}
-        lines = LineFile(self.folder.videos / f"{name}.jsonl", "frame", 0)
-        path = self.folder.videos / f"{name}.mp4"
+        def seen(frames: int, more: int) -> None:
+            self.within = f" and {frames} frames of {file}"
+            report(more)
 
-        def drawn() -> Iterator[Image.Image]:
-            for frame in video.frames():
-                if frame.number == lines.next:
-                    found = coco_results(self.detector.predict(frame.picture))
-                    lines.add({"frame": frame.number, "time": frame.time, "detections": found})
-                found = lines.lines[frame.number]["detections"]
-                self.within = f" and {lines.next} frames of {file}"
-                report()
-                yield draw(frame.picture, marks_of(found, self.detector.classes, self.settings.draw_score))
-
-        try:
-            frames = write_video(path, video.rate, drawn)
-        finally:
-            lines.close()
-        if not frames:
-            lines.path.unlink()
-            return {"error": f"{file}: not one frame can be decoded; replace it, or convert it (ffmpeg -i IN OUT.mp4)"}
+        line = watch(file, self.folder.videos / name, self, seen)
         self.within = ""
-        report(max(video.announced - frames, 0))
-        boxes = sum(len(line["detections"]) for line in lines.lines)
-        line: Line = {"frames": frames, "boxes": boxes}
-        if frames < video.announced:
-            told = f"ends after {frames} of {video.announced} frames: cut short, or broken there"
-            line["warning"] = f"{file}: {told}; the results are of those {frames}"
         return line
 
 

@@ -20,6 +20,8 @@ from clipgap.files import write_then_rename
 
 USUAL_RATE = 25.0
 """Frames a second of a video that does not say."""
+MOST_LOST = 500
+"""Frames in a row that are looked past when they cannot be decoded."""
 CODEC = "mp4v"
 """What every OpenCV writes into an .mp4."""
 
@@ -32,7 +34,8 @@ class Frame:
     """From 0."""
     time: float
     """Seconds from the video's begin."""
-    picture: Image.Image
+    picture: Image.Image | None
+    """None where the frame cannot be decoded, but later ones can."""
 
 
 class Video:
@@ -53,16 +56,24 @@ class Video:
         """Frames that there should be; 0: the file does not say."""
 
     def frames(self) -> Iterator[Frame]:
-        """All frames that can be decoded, upright, in order."""
+        """All frames, upright, in order; those that cannot be decoded have no picture."""
         with self._opened() as capture:
-            number, time = 0, 0.0
+            number, time, lost = 0, 0.0, 0
             while True:
                 there, pixels = capture.read()
-                if not there or pixels is None:
-                    return
+                if not there or pixels is None:  # at the end, or at a damaged place behind which it goes on
+                    lost += 1
+                    if lost > MOST_LOST or number + lost >= self.announced:
+                        return
+                    continue
+                for _ in range(lost):
+                    time += 1 / self.rate
+                    yield Frame(number, round(time, 4), None)
+                    number += 1
+                lost = 0
                 said = float(capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
                 # Some containers know no times: then the rate tells them.
-                time = said if number == 0 or said > time else time + 1 / self.rate
+                time = said if said > time or number == 0 else time + 1 / self.rate
                 rgb = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.ndim == 3 else cv2.COLOR_GRAY2RGB)
                 yield Frame(number, round(max(time, 0.0), 4), Image.fromarray(np.asarray(rgb, dtype=np.uint8)))
                 number += 1
