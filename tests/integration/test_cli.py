@@ -96,6 +96,43 @@ def test_an_exported_run_predicts_the_same(trained: Path, run: Run, tmp_path: Pa
         assert run("predict", detector, pictures, "--out", tmp_path / name)[0] == 0
     found, ours = (json.loads((tmp_path / name / "detections.json").read_text()) for name in ("torch", "ort"))
     assert abs(len(found) - len(ours)) <= 0.05 * len(found)
+    code, out, _ = run("evaluate", tmp_path / "onnx", "--config", trained / "config.yaml")
+    assert (code, "weights: clip.pt" in out, "exported to ONNX" in out) == (0, True, True)
+    code, _, err = run("evaluate", tmp_path / "onnx")
+    assert (code, "onnx: has no run.yaml to say what to score; give --config" in err) == (2, True)
+
+
+def test_predict_goes_on_and_draws_what_is_true(
+    trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict_one, seen = Detector.predict, []
+
+    def break_off(self: Detector, picture: Any) -> Any:
+        seen.append(picture)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return predict_one(self, picture)
+
+    monkeypatch.setattr(Detector, "predict", break_off)
+    pictures = trained / "data/daytime_foggy/VOC2007/JPEGImages/*.jpg"
+    command = ("predict", trained / "run", pictures, "--truth", trained / "config.yaml", "--out", tmp_path / "out")
+    code, _, err = run(*command)
+    assert (code, f"2 of 4 images done, in {tmp_path / 'out'}" in err) == (130, True)
+    code, out, err = run(*command, "--resume")
+    assert code == 0
+    assert len(seen) == 5
+    assert "true boxes known of 4 of 4 images" in out
+    assert f"next: clipgap evaluate {trained / 'run'}" in out
+    code, out, _ = run(*command, "--resume", "--json")
+    assert (code, json.loads(out)["with_truth"], len(seen)) == (0, 4, 5)
+    code, _, err = run(*command[:-1], tmp_path / "bf16", "--precision", "bf16-mixed")
+    assert code == 0
+    code, _, err = run(*command[:-1], tmp_path / "bf16", "--resume")
+    assert (code, "--resume: detector is " in err) == (2, True)
+    (tmp_path / "film.mp4").write_bytes(b"none")
+    code, _, err = run("predict", trained / "run", tmp_path / "film.mp4", "--out", tmp_path / "film")
+    assert (code, "film.mp4: not a video that OpenCV reads" in err) == (2, True)
+    assert not (tmp_path / "film").exists()
 
 
 def test_results_are_on_stdout_and_the_log_on_stderr(made: Path, run: Run, tmp_path: Path) -> None:
@@ -271,6 +308,21 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "a folder that is no detector": (["evaluate", ".", "--config", "C"], "config.yaml is missing"),
     "exporting what is no detector": (["export", ".", "--out", "o"], "config.yaml is missing"),
     "nothing to predict on": (["predict", "RUN", "nowhere.jpg", "--out", "o"], "nowhere.jpg: no such file"),
+    "an address to predict on": (["predict", "RUN", "https://a.org/b.jpg", "--out", "o"], "b.jpg: predict reads files"),
+    "a device to predict on": (["predict", "RUN", "/dev/zero", "--out", "o"], "/dev/zero: is no file but a pipe"),
+    "a truth that is not there": (
+        ["predict", "RUN", "C", "--truth", "nowhere.yaml", "--out", "o"],
+        "nowhere.yaml: no such file",
+    ),
+    "all of it unreadable": (["predict", "RUN", "C", "--out", "o"], "config.yaml: not an image"),
+    "half precision for an exported detector": (
+        ["predict", "ONNX", "C", "--precision", "bf16-mixed", "--out", "o"],
+        "an exported detector computes in float32",
+    ),
+    "a device for scoring an exported detector": (
+        ["evaluate", "ONNX", "--config", "C", "--device", "cuda"],
+        "an exported detector runs on the CPU",
+    ),
     "an unknown domain": (
         ["data", "convert", "--config", "C", "--domain", "mars", "--split", "a", "--to", "voc", "--out", "o"],
         "--domain mars: no such domain",

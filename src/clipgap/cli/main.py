@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from clipgap.cli import data_verbs, info_verbs, run_verbs, world_verbs
+from clipgap.cli import data_verbs, info_verbs, predict_verb, run_verbs, world_verbs
 from clipgap.errors import ClipgapError
 
 app = typer.Typer(
@@ -27,7 +27,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "fit": run_verbs.fit,
     "train": run_verbs.train,
     "evaluate": run_verbs.evaluate,
-    "predict": run_verbs.predict,
+    "predict": predict_verb.predict,
     "export": run_verbs.export,
     "import": run_verbs.import_checkpoint,
     "doctor": info_verbs.doctor,

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, resolve
-from clipgap.config import DetectionPrecision, RunSection
 from clipgap.errors import ClipgapError
 from clipgap.files import require_new_file
 
@@ -59,7 +58,7 @@ def train(
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run folder or an imported Detector folder.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, an imported Detector folder, or an exported one.")],
     config: Annotated[str | None, typer.Option("--config", "-c", help="Run config; the run's own by default.")] = None,
     settings: Settings = [],  # noqa: B006
     csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
@@ -67,6 +66,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score a detector on the source and on every target domain."""
+    from clipgap.cli.exported import load_exported
     from clipgap.cli.show import print_table
     from clipgap.engine.evaluate import evaluate_run
 
@@ -75,51 +75,13 @@ def evaluate(
     resolved = resolve(config or str(run / "run.yaml"), settings, device)
     if csv:
         require_new_file(csv, "--csv")
-    table = evaluate_run(run, resolved)
+    table = evaluate_run(load_exported(run, device) or run, resolved)
     if csv:
         table.write_csv(csv)
     if as_json:
         typer.echo(json.dumps(table.to_json()))
     else:
         print_table(table)
-
-
-def predict(
-    run: Annotated[Path, typer.Argument(help="A run folder, an imported Detector folder, or an exported one.")],
-    inputs: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="New folder for detections.json and the drawn images.")] = Path("out"),
-    draw_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a detection that is drawn.")] = 0.3,
-    precision: Annotated[
-        DetectionPrecision, typer.Option(help="bf16-mixed: faster where the processor has it.")
-    ] = "32-true",
-    device: Device = None,
-    as_json: Json = False,
-) -> int:
-    """Detect in images: COCO results and drawn pictures."""
-    from clipgap.cli.show import say
-    from clipgap.detector import Detector
-    from clipgap.engine.predict import Predictor
-    from clipgap.engine.predict import predict as run_predict
-    from clipgap.engine.runtime import pick_device
-    from clipgap.export import OnnxDetector, is_exported
-
-    if is_exported(run):
-        if device not in (None, "auto", "cpu"):
-            raise ClipgapError(f"--device {device}: an exported detector runs on the CPU; leave --device out")
-        if precision != "32-true":
-            raise ClipgapError(f"--precision {precision}: an exported detector computes in float32; leave it out")
-        detector: Predictor = OnnxDetector.load(run)
-    else:
-        detector = Detector.load(run, pick_device(RunSection(device=device or "auto"))).for_inference(precision)
-    result = run_predict(detector, inputs, out, draw_score=draw_score)
-    for line in result.unreadable:
-        typer.echo(f"clipgap: {line}", err=True)
-    counts = {"images": result.images, "detections": result.detections, "unreadable": len(result.unreadable)}
-    if as_json:
-        typer.echo(json.dumps({"results": str(result.results), **counts}))
-    else:
-        say(f"{result.results}: {result.detections} detections in {result.images} images; pictures in {out / 'drawn'}")
-    return 2 if result.unreadable else 0
 
 
 def export(

@@ -191,7 +191,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         """Detections in original images.
 
         Args:
-            images: resized images (3, H, W) in [0, 1].
+            images: resized images (3, H, W) in [0, 1], on any device.
             sizes: (height, width) of the originals.
 
         Returns:
@@ -199,8 +199,9 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         """
         if self.training:
             raise RuntimeError("detect is for inference: call eval() first")
-        with torch.autocast(next(self.parameters()).device.type, torch.bfloat16, enabled=self.half_precision):
-            results: list[dict[str, Tensor]] = self(list(images))
+        device = next(self.parameters()).device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.half_precision):
+            results: list[dict[str, Tensor]] = self([image.to(device) for image in images])
         for image, size, found in zip(images, sizes, results, strict=True):
             scale = found["boxes"].new_tensor([size[1] / image.shape[2], size[0] / image.shape[1]] * 2)
             found["boxes"] = clip_boxes_to_image(found["boxes"] * scale, size)
@@ -228,8 +229,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         picture = as_picture(image)
         height, width = resize_size(picture.height, picture.width, **self.spec.image.model_dump())
         resized = picture.resize((width, height), Image.Resampling.BILINEAR)
-        device = next(self.parameters()).device
-        found = self.detect([to_tensor(resized).to(device)], [(picture.height, picture.width)])[0]
+        found = self.detect([to_tensor(resized)], [(picture.height, picture.width)])[0]
         return to_supervision(found, self.classes)
 
     def _part(self, name: str) -> torch.nn.Module:
@@ -256,12 +256,15 @@ def as_picture(image: ImageLike) -> Image.Image:
     """The RGB picture that `predict` was given, in whichever form.
 
     Raises:
-        DataError: a file that is no image, or an array of another shape.
+        DataError: a file that is no image, an array of another shape, or something else altogether.
     """
     if isinstance(image, str | Path):
         return read_image(Path(image))
     if isinstance(image, Image.Image):
         return image.convert("RGB")
+    if not isinstance(image, np.ndarray):
+        kinds = "a file's path, a PIL picture, an RGB array (H, W, 3) of uint8, or a list of these"
+        raise DataError(f"predict takes {kinds}; got {type(image).__name__}")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise DataError(f"expected an RGB array (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
     return Image.fromarray(image)

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from clipgap.config import EvaluateConfig, ImageConfig, RunConfig
+from clipgap.config import DetectionPrecision, EvaluateConfig, ImageConfig, RunConfig
 from clipgap.data import DetectionDataset, Domains, load_domains, resize, to_tensor
 from clipgap.data.dataset import Target
-from clipgap.detector import Detector
+from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import pick_device, progress_bar, tell_warnings
 from clipgap.errors import DataError
 from clipgap.metrics import DomainScore, Result, Role, ScoreTable, make_metric
+
+
+class Scorable(Protocol):
+    """What can be scored: a `Detector`, or an exported one."""
+
+    @property
+    def classes(self) -> list[str]: ...
+    @property
+    def spec(self) -> DetectorSpec: ...
+    def for_inference(self, precision: DetectionPrecision) -> Scorable: ...
+    def detect(self, images: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class _Images(Dataset[Scored]):
 
 
 def evaluate(
-    detector: Detector,
+    detector: Scorable,
     domains: Domains,
     config: EvaluateConfig | None = None,
     *,
@@ -76,10 +88,14 @@ def evaluate(
     return ScoreTable(config.metric, config.iou, scores, detector.spec.description, notes or [])
 
 
-def evaluate_run(folder: Path, config: RunConfig, *, show: bool = True) -> ScoreTable:
-    """Score the detector of a run folder, or of any Detector folder, on a config's domains."""
-    detector = Detector.load(folder, pick_device(config.run))
-    notes = [selection_note(RunFolder(folder).config())] if RunFolder(folder).config_file.is_file() else []
+def evaluate_run(run: Path | Scorable, config: RunConfig, *, show: bool = True) -> ScoreTable:
+    """Score the detector of a run folder, of any Detector folder, or one that is loaded, on a config's domains."""
+    notes = []
+    if isinstance(run, Path):
+        detector: Scorable = Detector.load(run, pick_device(config.run))
+        notes = [selection_note(RunFolder(run).config())] if RunFolder(run).config_file.is_file() else []
+    else:
+        detector = run
     workers = config.run.workers
     return evaluate(detector, load_domains(config.data), config.evaluate, workers=workers, notes=notes, show=show)
 
@@ -98,7 +114,7 @@ def selection_note(config: RunConfig) -> str:
 
 
 def score_split(
-    detector: Detector,
+    detector: Scorable,
     dataset: DetectionDataset,
     config: EvaluateConfig,
     title: str,
@@ -116,13 +132,12 @@ def score_split(
 
 
 def detections(
-    detector: Detector, dataset: DetectionDataset, batch_size: int, workers: int
+    detector: Scorable, dataset: DetectionDataset, batch_size: int, workers: int
 ) -> Iterator[tuple[dict[str, Tensor], Target]]:
     """What the detector finds in every image of a split, beside its target, in order."""
-    device = next(detector.parameters()).device
     images = _Images(dataset, detector.spec.image)
     loader: DataLoader[Scored] = DataLoader(images, batch_size=batch_size, num_workers=workers, collate_fn=list)
     for batch in loader:
-        found = detector.detect([scored.image.to(device) for scored in batch], [scored.size for scored in batch])
+        found = detector.detect([scored.image for scored in batch], [scored.size for scored in batch])
         for one, scored in zip(found, batch, strict=True):
             yield {key: value.cpu() for key, value in one.items()}, scored.target

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from clipgap.clip import STRIDE
-from clipgap.config import DetectorConfig
+from clipgap.config import DetectionPrecision, DetectorConfig
 from clipgap.data import resize_size
 from clipgap.detector import DetectorSpec, ImageLike, as_picture
-from clipgap.errors import WeightsError
+from clipgap.errors import ConfigError, WeightsError
 from clipgap.export.graphs import DETECTOR_FILE, FEATURES_FILE, FORMAT, REGIONS_FILE, onnxruntime
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ class OnnxDetector:
             if content.pop("format") != FORMAT:
                 raise KeyError
             spec = DetectorSpec(**content)
+            spec = spec.model_copy(update={"description": f"{spec.description}; exported to ONNX"})
         except (ValueError, KeyError, AttributeError, TypeError):
             raise WeightsError(f"{folder / DETECTOR_FILE}: not of a detector exported by this version") from None
         return cls(folder, spec, threads)
@@ -65,6 +69,16 @@ class OnnxDetector:
         """Class names, in the order of `class_id`."""
         return self.spec.classes
 
+    def for_inference(self, precision: DetectionPrecision = "32-true") -> OnnxDetector:
+        """Itself: it was folded when it was exported.
+
+        Raises:
+            ConfigError: another precision than float32.
+        """
+        if precision != "32-true":
+            raise ConfigError(f"precision {precision}: an exported detector computes in float32; set 32-true")
+        return self
+
     def predict(self, image: ImageLike) -> supervision.Detections:
         """Detections in a file, a PIL picture or an RGB array (H, W, 3) uint8, as `Detector.predict` gives them."""
         import supervision
@@ -72,14 +86,31 @@ class OnnxDetector:
         picture = as_picture(image)
         height, width = resize_size(picture.height, picture.width, **self.spec.image.model_dump())
         resized = np.asarray(picture.resize((width, height), 2), dtype=np.float32) / 255
-        boxes, scores, labels = self._detect(resized.transpose(2, 0, 1))
-        scale = np.array([picture.width / width, picture.height / height] * 2, dtype=np.float32)
-        boxes = _clip(boxes * scale, picture.height, picture.width)
-        keep = _not_empty(boxes)
-        boxes, scores, labels = boxes[keep], scores[keep], labels[keep]
+        boxes, scores, labels = self._detect_in_original(resized.transpose(2, 0, 1), picture.height, picture.width)
         return supervision.Detections(
             xyxy=boxes, confidence=scores, class_id=labels, data={"class_name": np.array(self.classes)[labels]}
         )
+
+    def detect(self, images: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]:
+        """Detections in original images, as `Detector.detect` gives them: what `evaluate` asks for.
+
+        Args:
+            images: resized images (3, H, W) in [0, 1].
+            sizes: (height, width) of the originals.
+        """
+        results = []
+        for image, size in zip(images, sizes, strict=True):
+            boxes, scores, labels = map(torch.from_numpy, self._detect_in_original(image.cpu().numpy(), *size))
+            results.append({"boxes": boxes, "scores": scores, "labels": labels + 1})
+        return results
+
+    def _detect_in_original(self, image: Array, height: int, width: int) -> tuple[Array, Array, Array]:
+        """As `_detect`, with the boxes in the pixels of an original of that height and width."""
+        boxes, scores, labels = self._detect(image)
+        scale = np.array([width / image.shape[2], height / image.shape[1]] * 2, dtype=np.float32)
+        boxes = _clip(boxes * scale, height, width)
+        keep = _not_empty(boxes)
+        return boxes[keep], scores[keep], labels[keep]
 
     def _detect(self, image: Array) -> tuple[Array, Array, Array]:
         """An image (3, H, W) in [0, 1] -> boxes (D, 4) in its pixels, scores (D,), labels (D,) from 0, best first."""

@@ -240,6 +240,12 @@ def test_an_array_of_another_shape_is_refused() -> None:
         make_detector().predict(np.zeros((3, 20, 20), dtype=np.uint8))
 
 
+@pytest.mark.parametrize("thing", [3, None, b"bytes", torch.zeros(3, 20, 20), ("a.png",)])
+def test_what_is_no_picture_at_all_is_told_what_would_be(thing: object) -> None:
+    with pytest.raises(DataError, match=rf"predict takes a file's path, a PIL .* got {type(thing).__name__}$"):
+        make_detector().predict(thing)  # type: ignore[call-overload]
+
+
 @pytest.mark.parametrize("roi", ["per_region", "dense"])
 def test_images_too_flat_for_a_cell_of_layer4_are_padded(roi: str) -> None:
     """Alone and beside others; in detection boxes stay inside them, training goes on."""

@@ -23,7 +23,7 @@ from clipgap.engine.compiled import compile_heads
 from clipgap.engine.evaluate import evaluate, evaluate_run
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter, crop_batches
-from clipgap.engine.predict import predict
+from clipgap.engine.predict import PredictSettings, predict
 from clipgap.engine.train import Trainer, train
 from clipgap.errors import ClipgapError, ConfigError, DataError, TrainingError, WeightsError
 from clipgap.prompts import PromptSet
@@ -445,7 +445,7 @@ def test_predict_writes_coco_results_and_pictures(made: Path, tmp_path: Path) ->
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     inputs = [made / "data/daytime_foggy/VOC2007/JPEGImages", tmp_path / "train_00000.png", tmp_path / "broken.jpg"]
     detector = Detector.load(made / "run")
-    result = predict(detector, inputs, tmp_path / "out", draw_score=0.0, show=False)
+    result = predict(detector, inputs, tmp_path / "out", PredictSettings(draw_score=0.0), show=False)
     assert (result.images, len(result.unreadable)) == (5, 1)
     assert "broken.jpg" in result.unreadable[0]
     found = json.loads((tmp_path / "out" / "detections.json").read_text())
@@ -458,7 +458,7 @@ def test_predict_writes_coco_results_and_pictures(made: Path, tmp_path: Path) ->
     assert [one["bbox"][2] for one in mine] == pytest.approx((first.xyxy[:, 2] - first.xyxy[:, 0]).tolist(), abs=0.02)
     drawn = sorted(path.name for path in (tmp_path / "out" / "drawn").iterdir())
     assert drawn == ["train_00000.jpg", "train_00000_2.jpg", "train_00001.jpg", "train_00002.jpg", "train_00003.jpg"]
-    assert read_image(tmp_path / "out" / "drawn" / "train_00000.jpg").size == (320, 192)
+    assert read_image(tmp_path / "out" / "drawn" / "train_00000.jpg").size == (640, 384)  # a small picture is enlarged
 
 
 def test_predict_refuses_nothing_and_full_folders(made: Path, tmp_path: Path) -> None:

@@ -11,9 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+from clipgap.config import EvaluateConfig
+from clipgap.data import load_domains
 from clipgap.detector import Detector
-from clipgap.errors import ClipgapError, DataError, WeightsError
+from clipgap.engine.evaluate import evaluate
+from clipgap.errors import ClipgapError, ConfigError, DataError, WeightsError
 from clipgap.export import OnnxDetector, export_onnx, is_exported
+from tests.datasets import data_config, make_voc, voc_xml
 from tests.unit.detector.test_model import make_detector
 
 
@@ -42,6 +46,31 @@ def test_the_same_detections_as_pytorch(exported: tuple[Detector, Path], size: t
     np.testing.assert_allclose(ours.confidence, plain.confidence, atol=1e-3)
     np.testing.assert_array_equal(ours.class_id, plain.class_id)
     assert set(ours.data["class_name"]) <= set(detector.classes)
+
+
+def test_it_is_scored_as_pytorch_is(exported: tuple[Detector, Path], tmp_path: Path) -> None:
+    """The same figures to rounding, from images of several sizes; what was found is called true."""
+    detector, folder = exported
+    ours = OnnxDetector.load(folder, threads=1)
+    objects, sizes = {}, {"a": (160, 120), "b": (130, 200)}
+    root = make_voc(tmp_path / "day", dict.fromkeys(sizes, ()), "test")
+    for seed, (stem, size) in enumerate(sizes.items()):
+        noise = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+        Image.fromarray(noise).save(root / "JPEGImages" / f"{stem}.png")
+        found = detector.predict(noise)[:12:3]
+        objects[stem] = [
+            (str(name), tuple(box)) for name, box in zip(found.data["class_name"], found.xyxy, strict=True)
+        ]
+        (root / "Annotations" / f"{stem}.xml").write_text(voc_xml(objects[stem], size))
+    config = data_config(root, "voc", test="test").model_copy(update={"classes": detector.classes})
+    tables = [evaluate(one, load_domains(config), show=False) for one in (detector, ours)]
+    expected, score = (table.domains[0].result.headline for table in tables)
+    assert expected is not None
+    assert 0 < expected < 100
+    assert score == pytest.approx(expected, abs=0.05)
+    assert tables[1].detector == f"{tables[0].detector}; exported to ONNX"
+    with pytest.raises(ConfigError, match="an exported detector computes in float32; set 32-true"):
+        evaluate(ours, load_domains(config), EvaluateConfig(precision="bf16-mixed"), show=False)
 
 
 def test_nothing_found_is_an_empty_result(exported: tuple[Detector, Path], tmp_path: Path) -> None:

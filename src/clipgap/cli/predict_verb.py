@@ -1,0 +1,100 @@
+"""`clipgap predict`: a detector over files, folders and videos."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clipgap.cli.options import Device, Json
+from clipgap.config import DetectionPrecision, RunSection
+from clipgap.errors import WeightsError
+
+if TYPE_CHECKING:
+    from clipgap.engine.predict import Predictions, Predictor
+
+INPUTS = "Images, videos, folders of them, globs in quotes ('photos/**/*.jpg'), or @list.txt with one of these a line."
+TRUTH = "Run config or data file: draws the true boxes of images that are in it, dashed."
+RESUME = "Go on with a prediction that was interrupted."
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run folder, an imported Detector folder, or an exported one.")],
+    inputs: Annotated[list[str], typer.Argument(help=INPUTS)],
+    out: Annotated[Path, typer.Option(help="New folder for detections.json and the drawn images.")] = Path("out"),
+    draw_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a detection that is drawn.")] = 0.3,
+    truth: Annotated[str | None, typer.Option(help=TRUTH)] = None,
+    precision: Annotated[
+        DetectionPrecision, typer.Option(help="bf16-mixed: faster where the processor has it.")
+    ] = "32-true",
+    resume: Annotated[bool, typer.Option("--resume", help=RESUME)] = False,
+    device: Device = None,
+    as_json: Json = False,
+) -> int:
+    """Detect in images and videos: COCO results, JSON lines, drawn pictures."""
+    _refuse(run, inputs, out, resume, device)
+    from clipgap.cli.exported import load_exported
+    from clipgap.data import load_domains
+    from clipgap.engine.predict import PredictSettings, Truth
+    from clipgap.engine.predict import predict as run_predict
+
+    exported = load_exported(run, device)
+    known = Truth(truth, load_domains(truth)) if truth else None
+    detector = exported.for_inference(precision) if exported else _load(run, device, precision)
+    settings = PredictSettings(draw_score, f"{_hash_of(run)}, {precision}", known)
+    result = run_predict(detector, inputs, out, settings, resume=resume)
+    for line in (*result.unreadable, *result.warnings):
+        typer.echo(f"clipgap: {line}", err=True)
+    _tell(result, run, out, truth, as_json)
+    return 2 if result.unreadable else 0
+
+
+def _refuse(run: Path, inputs: list[str], out: Path, resume: bool, device: str | None) -> None:
+    """Tell the mistakes that can be seen before torch is loaded."""
+    from clipgap.cli.exported import refuse_device
+    from clipgap.engine.predict.folder import require_free
+    from clipgap.engine.predict.inputs import find_inputs
+
+    if not run.is_dir():
+        raise WeightsError(f"{run}: no such folder; give a run folder, a Detector folder, or an exported one")
+    refuse_device(run, device)
+    find_inputs(inputs, without=out)
+    require_free(out, resume)
+
+
+def _load(run: Path, device: str | None, precision: DetectionPrecision) -> Predictor:
+    from clipgap.detector import Detector
+    from clipgap.engine.runtime import pick_device
+
+    return Detector.load(run, pick_device(RunSection(device=device or "auto"))).for_inference(precision)
+
+
+def _hash_of(run: Path) -> str:
+    """A hash of what makes a detector: of whichever of its files are there."""
+    whole = hashlib.sha256()
+    for name in ("config.yaml", "model.safetensors", "detector.json", "features.onnx", "regions.onnx"):
+        if (run / name).is_file():
+            with (run / name).open("rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()[:16]
+
+
+def _tell(result: Predictions, run: Path, out: Path, truth: str | None, as_json: bool) -> None:
+    from clipgap.cli.show import say
+
+    counts = {"images": result.images, "detections": result.detections, "unreadable": len(result.unreadable)}
+    counts |= {"videos": result.videos} if result.videos else {}
+    counts |= {"with_truth": result.with_truth} if truth else {}
+    if as_json:
+        typer.echo(json.dumps({"results": str(result.results), **counts}))
+        return
+    places = [f"{result.images} images; pictures in {out / 'drawn'}"] if result.images else []
+    places += [f"{result.videos} videos; see {out / 'videos'}"] if result.videos else []
+    say(f"{result.results if result.images else out}: {result.detections} detections in {', and in '.join(places)}")
+    if truth:
+        say(f"{truth}: true boxes known of {result.with_truth} of {result.images} images, drawn dashed in white")
+    if (run / "run.yaml").is_file():
+        say(f"next: clipgap evaluate {run}")

@@ -1,0 +1,189 @@
+"""The folder that `predict` writes: what is done is on disk after every image, so that it can go on.
+
+predict.json        what was asked: the detector, the inputs, the settings; `--resume` must ask for the same
+detections.jsonl    a line an input, in order, written as soon as it is done (and its picture drawn)
+detections.json     at the end: COCO results of all images
+images.json         at the end: what the ids stand for
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clipgap.errors import DataError
+from clipgap.files import require_new, write_text
+
+ASKED, RESULTS = "predict.json", "detections.json"
+Line = dict[str, Any]
+"""What is known about one input: `id` (from 1), `file_name`, and `detections` of an image, `frames` and `boxes` of a
+video, or `error`."""
+
+
+class LineFile:
+    """A file of JSON lines that grows: every line is on disk when `add` returns.
+
+    Args:
+        path: the file; lines that are there are read, from the first damaged one on they are cut off.
+        key: the entry that numbers the lines.
+        first: its value in the first line.
+    """
+
+    def __init__(self, path: Path, key: str, first: int) -> None:
+        self.path, self._key, self._first = path, key, first
+        self.lines: list[Line] = []
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab+", buffering=0)
+            self._file.seek(0)
+            self._file.truncate(self._read(self._file.read()))
+
+    @property
+    def next(self) -> int:
+        """The number of the line to come."""
+        return self._first + len(self.lines)
+
+    def add(self, line: Line) -> None:
+        """Write a line; one that is there already is not written again."""
+        if line[self._key] == self.next:
+            rest = json.dumps(line).encode() + b"\n"
+            with writing(self.path):
+                while rest:  # a full disk takes a part, and says so at the next
+                    rest = rest[self._file.write(rest) :]
+            self.lines.append(line)
+
+    def close(self) -> None:
+        """Give the file back to the system."""
+        self._file.close()
+
+    def _read(self, content: bytes) -> int:
+        """Take in the whole lines; how many bytes they are."""
+        size = 0
+        for text in content.splitlines(keepends=True):
+            try:
+                line = json.loads(text)
+                whole = text.endswith(b"\n") and line[self._key] == self.next
+            except (ValueError, TypeError, KeyError):
+                whole = False
+            if not whole:  # cut short by whatever ended the run
+                break
+            self.lines.append(line)
+            size += len(text)
+        return size
+
+
+class ResultFolder:
+    """The folder of one prediction, new or to be gone on with.
+
+    Args:
+        path: the folder.
+        files: all inputs.
+        settings: what else decides the results, in words of the command line.
+    """
+
+    def __init__(self, path: Path, files: Sequence[Path], settings: Mapping[str, Any]) -> None:
+        self.path, self._total = path, len(files)
+        self.results, self.images = path / RESULTS, path / "images.json"
+        self.drawn, self.videos = path / "drawn", path / "videos"
+        self._asked_file, self._lines_file = path / ASKED, path / "detections.jsonl"
+        self._asked = {**settings, "inputs": [str(file) for file in files]}
+        if not all(file.is_absolute() for file in files):
+            self._asked["folder"] = os.getcwd()
+        self._made = not path.exists()
+
+    def open(self, resume: bool) -> LineFile:
+        """Begin, or go on after the lines that are there.
+
+        A folder in which the very same prediction was left unfinished is gone on with, asked for or not: a full disk
+        must not leave anything in the way of the command that is given again.
+
+        Raises:
+            DataError: the folder holds something else, or there is nothing to go on with.
+        """
+        require_free(self.path, resume)
+        before = self._before()
+        if before is not None and before != self._asked:
+            if not resume:
+                require_new(self.path, "--out")
+            raise DataError(_difference(self.path, before, self._asked))
+        if before is None:
+            with writing(self._asked_file):
+                write_text(self._asked_file, json.dumps(self._asked, indent=1))
+        for pattern in ("*/.*.tmp", "*/.*.part.mp4"):  # of a process that was killed
+            for unfinished in self.path.glob(pattern):
+                unfinished.unlink(missing_ok=True)
+        return LineFile(self._lines_file, "id", 1)
+
+    def finish(self, lines: Sequence[Line], classes: Sequence[str]) -> None:
+        """Write the COCO files, of the images alone."""
+        images = [line for line in lines if "detections" in line]
+        results = [{"image_id": line["id"], **found} for line in images for found in line["detections"]]
+        named = [{key: line[key] for key in ("id", "file_name", "width", "height")} for line in images]
+        categories = [{"id": k, "name": name} for k, name in enumerate(classes, start=1)]
+        with writing(self.images):
+            write_text(self.images, json.dumps({"images": named, "categories": categories}, indent=1))
+        with writing(self.results):
+            write_text(self.results, json.dumps(results))
+
+    def discard(self) -> None:
+        """Take away what `open` made, because nothing came of it."""
+        for file in (self._asked_file, self._lines_file):
+            file.unlink(missing_ok=True)
+        for folder in (self.drawn, self.videos):
+            shutil.rmtree(folder, ignore_errors=True)
+        if self._made and not any(self.path.iterdir()):
+            self.path.rmdir()
+
+    def _before(self) -> dict[str, Any] | None:
+        """What the prediction in the folder was asked for; None if there is none."""
+        try:
+            content = json.loads(self._asked_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            raise DataError(f"{self._asked_file}: damaged; choose another --out, or move the folder away") from None
+        return content if isinstance(content, dict) else {}
+
+
+def require_free(path: Path, resume: bool) -> None:
+    """Make sure, as far as that can be seen without the detector, that a prediction can begin or go on in a folder.
+
+    Raises:
+        DataError: the folder holds something else, or there is nothing to go on with.
+    """
+    begun = (path / ASKED).is_file()
+    if resume and not begun:
+        raise DataError(f"{path}: no prediction to resume ({ASKED} is not there); leave --resume out")
+    if not resume and (not begun or (path / RESULTS).exists()):
+        require_new(path, "--out")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What goes wrong in writing a file becomes one line that names it.
+
+    Raises:
+        DataError: it cannot be written, for example because the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        advice = "make room, then give the same command again: it goes on where it was"
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from None
+
+
+def _difference(path: Path, before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first thing that is asked for otherwise than before."""
+    key = next(key for key in (*now, *before) if before.get(key) != now.get(key))
+    old, new = before.get(key), now.get(key)
+    if key == "folder":
+        return f"--resume: {path} was begun in the folder {old}, and its inputs are relative to it; go there"
+    if key == "inputs":
+        strange = sorted(set(old or []) ^ set(new or [])) or ["their order"]
+        return f"--resume: other inputs ({len(new or [])}) than {path} was begun with ({len(old or [])}): {strange[0]}"
+    return f"--resume: {key} is {new}, but {path} was begun with {old}"
