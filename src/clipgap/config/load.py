@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -165,8 +166,10 @@ def _explain(kind: type[BaseModel], where: str, detail: Any) -> str:
     key = ".".join(str(part) for part in detail["loc"])
     prefix = f"{where}: {key}: " if key else f"{where}: "
     if detail["type"] == "extra_forbidden":
-        known = ", ".join(_fields(kind, detail["loc"][:-1]))
-        return f"{prefix}no such setting (there are: {known})"
+        known = _fields(kind, detail["loc"][:-1])
+        near = get_close_matches(str(detail["loc"][-1]), known, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        return f"{prefix}no such setting ({meant}there are: {', '.join(known)})"
     if detail["type"] == "missing":
         return f"{prefix}is missing"
     message = detail["msg"].removeprefix("Value error, ")

@@ -214,10 +214,10 @@ def test_overrides_that_say_nothing(run: Path, override: str, message: str) -> N
 
 def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
     assert errors(run, "train.step=3")[0].startswith(
-        f"{run}: train.step: no such setting (there are: steps, batch_size,"
+        f"{run}: train.step: no such setting (did you mean steps? there are: steps, batch_size,"
     )
     assert errors(run, "trian.steps=3")[0].startswith(
-        f"{run}: trian: no such setting (there are: data, clip, batch_norm"
+        f"{run}: trian: no such setting (did you mean train? there are: data, clip, batch_norm"
     )
 
 
@@ -229,20 +229,20 @@ def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
     [
         (
             {"imgae": {}},
-            "imgae: no such setting (there are: data, clip, batch_norm, image, fit, augment, detector, train, ",
+            "imgae: no such setting (did you mean image? there are: data, clip, batch_norm, image, fit, augment, ",
         ),
         ({"image": {"side": 3}}, "image.side: no such setting (there are: short_side, long_side)"),
         (
             {"data": DATA | {"class": 1}},
-            "data.class: no such setting (there are: root, classes, source, targets, prompts, ",
+            "data.class: no such setting (did you mean classes? there are: keep_empty, ",
         ),
         (
             {"data": DATA | {"source": DATA["source"] | {"splits": 1}}},  # type: ignore[operator]
-            "data.source.splits: no such setting (there are: name, format, root, train, val, test, rename)",
+            "data.source.splits: no such setting (there are: format, root, images, annotations, train, val, test, rename, ",
         ),
         (
             {"data": DATA | {"targets": [{"name": "a", "format": "voc"}, {"name": "b", "format": "voc", "tset": "x"}]}},
-            "data.targets.1.tset: no such setting (there are: name, format, root, train, val, test, rename)",
+            "data.targets.1.tset: no such setting (did you mean test? there are: format, root, ",
         ),
         ({"data": None}, "data: Input should be a valid dictionary"),
         ({"data": {"classes": ["car"]}}, "data.source: is missing"),
@@ -449,7 +449,7 @@ def test_a_data_file(tmp_path: Path) -> None:
     write(file, DATA | {"clases": []})
     with pytest.raises(ConfigError) as error:
         load_data_config(file)
-    assert str(error.value).startswith(f"{file}: clases: no such setting (there are: root, classes, ")
+    assert str(error.value).startswith(f"{file}: clases: no such setting (did you mean classes? there are: ")
     write(file, DATA | {"classes": ["car", "car"]})
     with pytest.raises(ConfigError) as error:
         load_data_config(file)
