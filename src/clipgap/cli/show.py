@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +12,8 @@ from rich.text import Text
 from clipgap.augment import SemanticAugmentations
 from clipgap.metrics import ScoreTable
 
-stdout = Console()
+stdout = Console(width=None if sys.stdout.isatty() else 1000)
+"""In a file or a pipe nothing is wrapped or cut, however long a line is."""
 
 
 def say(line: str) -> None:

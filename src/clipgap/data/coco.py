@@ -3,72 +3,104 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clipgap.data.files import read_text, reason
+from clipgap.data.coco_values import Id, bbox_of, id_of, size_of
+from clipgap.data.files import is_marked, read_text, reason
 from clipgap.data.images import displayed_size
-from clipgap.data.records import Annotation, Box, Fault, ImageRecord, Records, without_repeats
+from clipgap.data.places import Place
+from clipgap.data.records import Annotation, Fault, ImageRecord, Records, without_repeats
 from clipgap.errors import DataError
 
-PLACES = ("annotations/instances_{}.json", "annotations/{}.json", "instances_{}.json", "{}.json")
+PLACES = (
+    "annotations/instances_{}.json",
+    "annotations/{}.json",
+    "annotations/*_{}.json",
+    "instances_{}.json",
+    "{}.json",
+    "{}/_annotations.coco.json",
+    "{}/*.json",
+)
 """Where the file of a split is looked for, in this order."""
+SAME = {"val": ("val", "valid", "validation"), "valid": ("valid", "val", "validation")}
+"""Names that tools give to the same split."""
 FOLDERS = ("images", "{}", "images/{}", ".")
-"""Where its images are looked for."""
+"""Where its images are looked for, and beside the file itself."""
+PREFIXES = ("instances_", "person_keypoints_")
 
 
-def read_coco(root: Path, split: str) -> Records:
+def read_coco(place: Place | Path, split: str) -> Records:
     """Read a split of a COCO data set.
 
-    The file of a split `val` is the first of annotations/instances_val.json, annotations/val.json, instances_val.json
-    and val.json in `root`; its images are looked for in images, val, images/val and `root` itself. So a set that is one
-    file, instances.json, has the split `instances`. Beside COCO's own keys, `difficult` of an annotation is read.
+    The file of a split `val` is the first of annotations/instances_val.json, annotations/val.json,
+    annotations/person_keypoints_val.json, instances_val.json, val.json and val/_annotations.coco.json (Roboflow's); its
+    images are looked for in images, val, images/val, the data set's folder and beside the file, unless `place` names
+    their folder. So a set that is one file, instances.json, has the split `instances`. Beside COCO's own keys
+    `difficult` and `ignore` of an annotation are read, both as difficult.
 
     Args:
-        root: the data set's folder.
-        split: a name, or a file (`.json`) relative to `root`.
+        place: the data set's folder.
+        split: a name, or a file (`.json`) relative to the folder.
 
     Raises:
         DataError: there is no such split, or its file is no COCO file.
     """
-    file = _find_file(root, split)
+    place = place if isinstance(place, Place) else Place(place)
+    file = _find_file(place.root, split)
     images, annotations, categories = _load(file)
     names, faults = _category_names(categories, file)
     boxes, found = _annotations(annotations, names, file)
     faults += found
-    folders = [root / pattern.format(_folder_name(split)) for pattern in FOLDERS]
+    folders = _image_folders(place, file)
     listed: list[tuple[str, ImageRecord]] = []
-    known: set[int | str] = set()
+    known: set[Id] = set()
     for number, entry in enumerate(images, start=1):
-        where = f"image {_id(entry, 'id', default=f'number {number}')}"
+        where = f"image {_shown_id(entry, number)}"
         try:
             image_id = _new_id(entry, known)
-            listed.append((where, _record(entry, image_id, boxes[image_id], folders, file)))
+            listed.append((where, _record(entry, image_id, boxes[image_id], place, folders, file)))
         except ValueError as error:
             faults.append(Fault(file, where, str(error), "error"))
     for image_id in boxes.keys() - known:
         for annotation in boxes[image_id]:
-            message = f"there is no image with its image_id {image_id}: remove it, or add the image"
-            faults.append(Fault(file, annotation.where, message, "error"))
+            message = "there is no image with its image_id: remove it, or add the image"
+            faults.append(Fault(file, annotation.where, message, "error", f"image_id {image_id}"))
     records, repeats = without_repeats(listed, file)
-    return records, faults + repeats
+    return records, faults + repeats + _relative(records, file)
 
 
 def _find_file(root: Path, split: str) -> Path:
-    places = [split] if split.endswith(".json") else [place.format(split) for place in PLACES]
-    found = next((root / place for place in places if (root / place).is_file()), None)
-    if found is None:
+    if split.endswith(".json"):
+        found = [root / split] if (root / split).is_file() else []
+    else:
+        names = SAME.get(split, (split,))
+        found = [path for name in names for place in PLACES for path in sorted(root.glob(place.format(_literal(name))))]
+    if not found:
         files = sorted(path.relative_to(root).as_posix() for path in [*root.glob("*.json"), *root.glob("*/*.json")])
         known = ", ".join(files) or "none"
-        raise DataError(f"{root}: no such split: none of {', '.join(places)} (JSON files that are there: {known})")
-    return found
+        tried = split if split.endswith(".json") else ", ".join(place.format(split) for place in PLACES)
+        raise DataError(f"{root}: no such split: none of {tried} (JSON files that are there: {known})")
+    return found[0]
 
 
-def _folder_name(split: str) -> str:
-    return Path(split).stem.removeprefix("instances_")
+def _literal(name: str) -> str:
+    """A name in which glob sees no pattern."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _image_folders(place: Place, file: Path) -> list[Path]:
+    if place.images:
+        return [place.root / place.images]
+    name = file.name.removesuffix(".json")
+    for prefix in PREFIXES:
+        name = name.removeprefix(prefix)
+    tail = name.rpartition("_")[2]
+    names = dict.fromkeys((name, tail, f"{tail}2017", f"{tail}2014"))
+    folders = [place.root / pattern.format(one) for one in names for pattern in FOLDERS]
+    return list(dict.fromkeys([*folders, file.parent]))
 
 
 def _load(file: Path) -> tuple[list[Any], list[Any], list[Any]]:
@@ -77,19 +109,24 @@ def _load(file: Path) -> tuple[list[Any], list[Any], list[Any]]:
         tree = json.loads(read_text(file))
     except json.JSONDecodeError as error:
         raise DataError(f"{file}, line {error.lineno}: not valid JSON ({error.msg})") from None
+    except (RecursionError, ValueError) as error:
+        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise DataError(f"{file}: not valid JSON ({said})") from None
+    if isinstance(tree, list) and tree and isinstance(tree[0], dict) and "score" in tree[0]:
+        raise DataError(f"{file}: holds detections (a list with scores), not annotations: name the annotation file")
     tree = tree if isinstance(tree, dict) else {}
-    images, annotations, categories = tree.get("images"), tree.get("annotations", []), tree.get("categories")
+    images, annotations, categories = tree.get("images"), tree.get("annotations") or [], tree.get("categories")
     if not (isinstance(images, list) and isinstance(annotations, list) and isinstance(categories, list)):
         raise DataError(f"{file}: expected COCO's lists `images`, `annotations` and `categories`")
     return images, annotations, categories
 
 
-def _category_names(categories: list[Any], file: Path) -> tuple[dict[int | str, str], list[Fault]]:
-    names: dict[int | str, str] = {}
+def _category_names(categories: list[Any], file: Path) -> tuple[dict[Id, str], list[Fault]]:
+    names: dict[Id, str] = {}
     faults: list[Fault] = []
     for number, entry in enumerate(categories, start=1):
-        category = _id(entry, "id", default="")
-        if category == "" or not isinstance(entry.get("name"), str):
+        category = id_of(entry, "id")
+        if category is None or not isinstance(entry.get("name"), str):
             faults.append(Fault(file, f"category number {number}", "needs an `id` and a `name`", "error"))
         elif category in names:
             faults.append(Fault(file, f"category number {number}", f"its id {category} is there twice", "error"))
@@ -99,16 +136,16 @@ def _category_names(categories: list[Any], file: Path) -> tuple[dict[int | str, 
 
 
 def _annotations(
-    entries: list[Any], names: Mapping[int | str, str], file: Path
-) -> tuple[defaultdict[int | str, list[Annotation]], list[Fault]]:
+    entries: list[Any], names: Mapping[Id, str], file: Path
+) -> tuple[defaultdict[Id, list[Annotation]], list[Fault]]:
     """All boxes, by image id."""
-    boxes: defaultdict[int | str, list[Annotation]] = defaultdict(list)
+    boxes: defaultdict[Id, list[Annotation]] = defaultdict(list)
     faults: list[Fault] = []
     for number, entry in enumerate(entries, start=1):
-        where = f"annotation {_id(entry, 'id', default=f'number {number}')}"
-        image_id = _id(entry, "image_id", default="")
+        where = f"annotation {_shown_id(entry, number)}"
+        image_id = id_of(entry, "image_id")
         try:
-            if image_id == "":
+            if image_id is None:
                 raise ValueError("has no image_id: write it")
             boxes[image_id].append(_annotation(entry, names, where))
         except ValueError as error:
@@ -116,27 +153,23 @@ def _annotations(
     return boxes, faults
 
 
-def _annotation(entry: Mapping[str, Any], names: Mapping[int | str, str], where: str) -> Annotation:
-    category = _id(entry, "category_id", default="")
-    if category not in names:
+def _annotation(entry: Mapping[str, Any], names: Mapping[Id, str], where: str) -> Annotation:
+    category = id_of(entry, "category_id")
+    if category is None or category not in names:
         raise ValueError(f"its category_id {entry.get('category_id')!r} is not one of `categories`: correct it")
-    x, y, w, h = _bbox(entry.get("bbox"))
-    difficult, crowd = (entry.get(key) in (1, True) for key in ("difficult", "iscrowd"))
-    return Annotation(names[category], (x, y, x + w, y + h), difficult, crowd, where)
+    x, y, w, h = bbox_of(entry)
+    difficult = is_marked(entry.get("difficult")) or is_marked(entry.get("ignore"))
+    return Annotation(names[category], (x, y, x + w, y + h), difficult, is_marked(entry.get("iscrowd")), where)
 
 
-def _bbox(value: Any) -> Box:
-    """x, y, width, height as they stand in the file."""
-    numbers = [float(n) for n in value if isinstance(n, int | float)] if isinstance(value, list) else []
-    if len(numbers) != 4 or len(value) != 4 or not all(math.isfinite(number) for number in numbers):
-        raise ValueError(f"expected `bbox` of four numbers, x, y, width, height, got {value!r}")
-    x, y, w, h = numbers
-    return x, y, w, h
+def _shown_id(entry: object, number: int) -> Id:
+    shown = id_of(entry, "id")
+    return f"number {number}" if shown is None else shown
 
 
-def _new_id(entry: object, known: set[int | str]) -> int | str:
-    image_id = _id(entry, "id", default="")
-    if image_id == "":
+def _new_id(entry: object, known: set[Id]) -> Id:
+    image_id = id_of(entry, "id")
+    if image_id is None:
         raise ValueError("has no id: write it")
     if image_id in known:
         raise ValueError("its id is there twice: give every image its own")
@@ -145,27 +178,25 @@ def _new_id(entry: object, known: set[int | str]) -> int | str:
 
 
 def _record(
-    entry: Mapping[str, Any], image_id: int | str, boxes: list[Annotation], folders: list[Path], file: Path
+    entry: Mapping[str, Any], image_id: Id, boxes: list[Annotation], place: Place, folders: list[Path], file: Path
 ) -> ImageRecord:
     name = entry.get("file_name")
     if not isinstance(name, str) or not name:
         raise ValueError("has no file_name: write it")
-    path = next((folder / name for folder in folders if (folder / name).is_file()), None)
-    if path is None:
+    path = place.find(name, *folders)
+    if path is None or not path.is_file():
         raise ValueError(f"no image {name} in {', '.join(str(folder) for folder in folders)}")
     try:
-        width, height = _size(entry) or displayed_size(path)[:2]
+        width, height = size_of(entry) or displayed_size(path)[:2]
     except DataError as error:
         raise ValueError(f"{path.name}: {reason(error, path)}") from None
     return ImageRecord(str(image_id), path, width, height, tuple(boxes), file)
 
 
-def _size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
-    width, height = entry.get("width"), entry.get("height")
-    return (width, height) if isinstance(width, int) and isinstance(height, int) and width > 0 < height else None
-
-
-def _id(entry: object, key: str, default: str) -> int | str:
-    """An id, which COCO writes as a whole number and some tools as text."""
-    value = entry.get(key) if isinstance(entry, dict) else None
-    return value if isinstance(value, int | str) else default
+def _relative(records: Sequence[ImageRecord], file: Path) -> list[Fault]:
+    """An error where all boxes of a file are within 0 to 1: relative to their images, not in pixels."""
+    boxes = [annotation.box for record in records for annotation in record.annotations]
+    if not boxes or max(max(box) for box in boxes) > 1 or max(max(r.width, r.height) for r in records) <= 2:
+        return []
+    message = f"all {len(boxes)} boxes are within 0 to 1: COCO's are in pixels; multiply them by their images' sizes"
+    return [Fault(file, "", message, "error")]

@@ -231,14 +231,17 @@ def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
             {"imgae": {}},
             "imgae: no such setting (did you mean image? there are: data, clip, batch_norm, image, fit, augment, ",
         ),
-        ({"image": {"side": 3}}, "image.side: no such setting (there are: short_side, long_side)"),
+        (
+            {"image": {"side": 3}},
+            "image.side: no such setting (did you mean long_side? there are: short_side, long_side)",
+        ),
         (
             {"data": DATA | {"class": 1}},
             "data.class: no such setting (did you mean classes? there are: keep_empty, ",
         ),
         (
             {"data": DATA | {"source": DATA["source"] | {"splits": 1}}},  # type: ignore[operator]
-            "data.source.splits: no such setting (there are: format, root, images, annotations, train, val, test, rename, ",
+            "data.source.splits: no such setting (there are: format, root, images, annotations, train, val, test, ",
         ),
         (
             {"data": DATA | {"targets": [{"name": "a", "format": "voc"}, {"name": "b", "format": "voc", "tset": "x"}]}},
