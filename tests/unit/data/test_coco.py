@@ -275,7 +275,7 @@ def test_boxes_relative_to_the_image_are_refused_with_the_reason(tmp_path: Path)
     assert "all 2 boxes are within 0 to 1: COCO's are in pixels" in faults[0].message
 
 
-@pytest.mark.parametrize("name", ["../../outside.png", "{absolute}", "sub/../../../outside.png", "..\\..\\outside.png"])
+@pytest.mark.parametrize("name", ["../../outside.png", "{absolute}", "./../../outside.png", "..\\..\\outside.png"])
 def test_images_outside_of_the_data_set_are_refused_unless_allowed(tmp_path: Path, name: str) -> None:
     outside = draw(tmp_path / "outside.png")
     root = renamed(make_coco(tmp_path / "set", coco_tree([CAR])), name.format(absolute=outside))
