@@ -13,7 +13,7 @@ from clipgap.config.jobs import (
 )
 from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
 from clipgap.config.schema import RunConfig
-from clipgap.config.section import BatchNorm, DetectionPrecision, Metric, Section
+from clipgap.config.section import BatchNorm, DetectionPrecision, Metric, Scoring, Section
 
 __all__ = [
     "AugmentConfig",
@@ -34,6 +34,7 @@ __all__ = [
     "Role",
     "RunConfig",
     "RunSection",
+    "Scoring",
     "Section",
     "TrainConfig",
     "VocBoxes",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from clipgap.config.section import Count, DetectionPrecision, Fraction, Metric, NotNegative, Positive, Section
+from clipgap.config.section import Count, DetectionPrecision, Fraction, Metric, NotNegative, Positive, Scoring, Section
 
 
 class ClipConfig(Section):
@@ -118,10 +119,32 @@ class EvaluateConfig(Section):
     """`voc2007` (11 points), `voc2012` (area) or `coco`."""
     iou: Fraction = 0.5
     """IoU above which a detection can match a box (VOC metrics only)."""
+    scoring: Scoring = "exact"
+    """`authors` (VOC metrics only): detections rounded to a tenth of a pixel and a thousandth of a score, and recall
+    points a hair above 0.3, 0.6 and 0.7, as the authors' evaluator has them."""
     batch_size: Count = 1
     """Images that are detected in at once."""
     precision: DetectionPrecision = "32-true"
     """Of detection; `bf16-mixed` multiplies in bfloat16: faster where the processor has it, slightly other boxes."""
+
+    def by(self, metric: Metric | None) -> EvaluateConfig:
+        """The same for a domain that names a metric of its own, or none."""
+        return self.model_copy(update={"metric": metric}) if metric else self
+
+    def require_one_table(self, metrics: Mapping[str, Metric | None]) -> None:
+        """Make sure that the domains' own metrics (or none), by name, go into one table.
+
+        Raises:
+            ValueError: some are COCO's and some VOC's, or COCO's with the authors' scoring.
+        """
+        found = {name: metric or self.metric for name, metric in metrics.items()}
+        if "coco" not in found.values():
+            return
+        if len(set(found.values())) > 1:
+            told = ", ".join(f"{name}: {metric}" for name, metric in found.items())
+            raise ValueError(f"`metric`: COCO's figures and VOC's do not go into one table ({told}): use coco for all")
+        if self.scoring == "authors":
+            raise ValueError("`evaluate.scoring: authors` is a way to compute VOC's AP, not COCO's: set it to exact")
 
 
 class RunSection(Section):

@@ -6,6 +6,8 @@ the work take the section they need, so that a setting has one home from the com
 
 from __future__ import annotations
 
+from pydantic import model_validator
+
 from clipgap.config.data import DataConfig
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
@@ -34,3 +36,8 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     run: RunSection = RunSection()
+
+    @model_validator(mode="after")
+    def _scores_go_into_one_table(self) -> RunConfig:
+        self.evaluate.require_one_table({domain.name: domain.metric for domain in self.data.domains})
+        return self

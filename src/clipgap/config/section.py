@@ -13,6 +13,7 @@ NotNegative = Annotated[int, Field(ge=0)]
 BoxWeights = tuple[Positive, Positive, Positive, Positive]
 BatchNorm = Literal["frozen", "train"]
 Metric = Literal["voc2007", "voc2012", "coco"]
+Scoring = Literal["exact", "authors"]
 DetectionPrecision = Literal["32-true", "bf16-mixed"]
 TowerPart = Literal["stem", "layer1", "layer2", "layer3", "layer4", "attnpool"]
 

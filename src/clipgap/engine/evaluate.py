@@ -16,7 +16,7 @@ from clipgap.data.dataset import Target
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import pick_device, progress_bar, tell_warnings
-from clipgap.errors import DataError
+from clipgap.errors import ConfigError, DataError
 from clipgap.metrics import DomainScore, Result, Role, ScoreTable, make_metric
 
 
@@ -62,12 +62,17 @@ def evaluate(
     notes: list[str] | None = None,
     show: bool = True,
 ) -> ScoreTable:
-    """Score a detector on the source and on every target domain.
+    """Score a detector on the source and on every target domain, each by its own metric where it names one.
 
     Raises:
         DataError: a domain names no split to score, or its data have faults.
+        ConfigError: the domains' metrics do not go into one table.
     """
     config = config or EvaluateConfig()
+    try:
+        config.require_one_table({domain.name: domain.metric for domain in domains.all})
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     if tuple(domains.classes) != tuple(detector.classes):
         raise DataError(
             f"the detector's classes are {', '.join(detector.classes)}; the data file's are "
@@ -83,9 +88,10 @@ def evaluate(
         if show:
             tell_warnings(domain.name, scored)
         role: Role = "source" if domain is domains.source else "target"
-        result = score_split(detector, scored, config, domain.name, workers=workers, show=show)
-        scores.append(DomainScore(domain.name, role, result))
-    return ScoreTable(config.metric, config.iou, scores, detector.spec.description, notes or [])
+        own = config.by(domain.metric)
+        result = score_split(detector, scored, own, domain.name, workers=workers, show=show)
+        scores.append(DomainScore(domain.name, role, result, own.metric))
+    return ScoreTable(config.metric, config.iou, scores, detector.spec.description, notes or [], config.scoring)
 
 
 def evaluate_run(run: Path | Scorable, config: RunConfig, *, show: bool = True) -> ScoreTable:
@@ -123,7 +129,7 @@ def score_split(
     show: bool = True,
 ) -> Result:
     """Score a detector on one split."""
-    metric = make_metric(config.metric, detector.classes, config.iou)
+    metric = make_metric(config, detector.classes)
     with progress_bar(f"score {title}", len(dataset), show=show) as report:
         for found, target in detections(detector.for_inference(config.precision), dataset, config.batch_size, workers):
             metric.update([found], [target])

@@ -280,7 +280,7 @@ class _Selection:
         result = score_split(
             detector,
             self.source.selection,
-            self.config.evaluate,
+            self.config.evaluate.by(self.source.metric),
             f"{self.source.name} (validation)",
             workers=self.config.run.workers,
             show=self.show,

@@ -15,6 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from clipgap.config import Scoring
 from clipgap.files import write_text
 from clipgap.metrics.result import Result
 
@@ -31,6 +32,8 @@ class DomainScore:
     name: str
     role: Role
     result: Result
+    metric: str
+    """What it is scored by."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,14 @@ class ScoreTable:
     """One detector's results on the source and on every target domain."""
 
     metric: str
+    """What domains are scored by that name no other."""
     iou: float
     domains: list[DomainScore]
     detector: str
     """Which CLIP, weights and augmentation the detector was made with; shown with every table."""
     notes: list[str] = field(default_factory=list)
+    scoring: Scoring = "exact"
+    """By whose rules detections are compared with VOC's boxes."""
 
     @property
     def source(self) -> str:
@@ -56,16 +62,27 @@ class ScoreTable:
         known = [value for value in found if value is not None]
         return float(np.mean(known)) if known else None
 
+    @property
+    def rule(self) -> str:
+        """The metric in words, with its IoU, whose rules it goes by, and the domains that have another."""
+        if self.metric == "coco":
+            return "coco"
+        whose = ", the authors' scoring" if self.scoring == "authors" else ""
+        others = [f"; {domain.name} by {domain.metric}" for domain in self.domains if domain.metric != self.metric]
+        return f"{self.metric}, IoU {self.iou:g}{whose}{''.join(others)}"
+
     def to_json(self) -> dict[str, Any]:
-        """Plain values; `iou` only where the metric has one."""
+        """Plain values; `iou` where the metric has one, `scoring` and a domain's `metric` where they are others."""
         return {
             "metric": self.metric,
             **({} if self.metric == "coco" else {"iou": self.iou}),
+            **({} if self.scoring == "exact" else {"scoring": self.scoring}),
             "detector": self.detector,
             "notes": self.notes,
             "source": self.source,
             "domains": {
                 domain.name: {
+                    **({} if domain.metric == self.metric else {"metric": domain.metric}),
                     **domain.result.figures,
                     "per_class": domain.result.per_class,
                     "images": domain.result.images,
@@ -77,12 +94,18 @@ class ScoreTable:
         }
 
     def write_csv(self, path: str | Path) -> None:
-        """A row a domain, and one for the mean of the targets; an empty field where there is nothing to find."""
+        """A row a domain, and one for the mean of the targets; an empty field where there is nothing to find.
+
+        Where domains are scored by different metrics, the last column names each one's.
+        """
         first = self.domains[0].result
-        rows: list[list[Any]] = [["domain", "role", *first.figures, *first.per_class, "images", "boxes"]]
+        mixed = any(domain.metric != self.metric for domain in self.domains)
+        last = ["metric"] if mixed else []
+        rows: list[list[Any]] = [["domain", "role", *first.figures, *first.per_class, "images", "boxes", *last]]
         for domain in self.domains:
             figures = [*domain.result.figures.values(), *domain.result.per_class.values()]
-            rows.append([domain.name, domain.role, *figures, domain.result.images, domain.result.boxes])
+            last = [domain.metric] if mixed else []
+            rows.append([domain.name, domain.role, *figures, domain.result.images, domain.result.boxes, *last])
         rows.append([MEAN, "", self.mean_targets, *[""] * (len(rows[0]) - 3)])
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
@@ -99,7 +122,7 @@ class _Blocks:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = self.table
-        yield Text(table.metric if table.metric == "coco" else f"{table.metric}, IoU {table.iou:g}", style="italic")
+        yield Text(table.rule, style="italic")
         names, *columns = self._columns()
         # SIMPLE has one blank between columns and one at either edge; names over a third of the width are folded.
         left = options.max_width - min(_width(names), options.max_width // 3) - 2

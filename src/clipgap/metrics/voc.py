@@ -8,11 +8,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from clipgap.config import Scoring
+from clipgap.metrics.authors import AUTHORS_POINTS, authors_rounding
 from clipgap.metrics.inputs import require_finite
 from clipgap.metrics.result import Result
 
 Array = npt.NDArray[Any]
 TRUE, FALSE, IGNORED = 1, 0, -1
+Style = Literal["voc2007", "voc2012"]
+POINTS = np.arange(11) / 10
+"""VOC2007's recall points: a recall of 3 in 10 reaches 0.3."""
 
 
 class VocAP:
@@ -28,12 +33,13 @@ class VocAP:
         classes: names; label k is `classes[k - 1]`.
         iou: IoU that a match must exceed.
         style: which interpolation.
+        scoring: `authors` for detections and recall points as the authors' evaluator has them (`authors_rounding`).
     """
 
     def __init__(
-        self, classes: Sequence[str], iou: float = 0.5, style: Literal["voc2007", "voc2012"] = "voc2007"
+        self, classes: Sequence[str], iou: float = 0.5, style: Style = "voc2007", scoring: Scoring = "exact"
     ) -> None:
-        self.classes, self.iou, self.style = list(classes), iou, style
+        self.classes, self.iou, self.style, self.scoring = list(classes), iou, style, scoring
         self.reset()
 
     def reset(self) -> None:
@@ -54,7 +60,10 @@ class VocAP:
         for found, target in zip(predictions, targets, strict=True):
             require_finite(len(self._true), found, target)
             ignored = np.asarray(target["difficult"]) | np.asarray(target["iscrowd"])
-            self._found.append((np.asarray(found["boxes"]), np.asarray(found["labels"]), np.asarray(found["scores"])))
+            boxes, scores = np.asarray(found["boxes"]), np.asarray(found["scores"])
+            if self.scoring == "authors":
+                boxes, scores = authors_rounding(boxes, scores)
+            self._found.append((boxes, np.asarray(found["labels"]), scores))
             self._true.append((np.asarray(target["boxes"]), np.asarray(target["labels"]), ignored))
 
     def compute(self) -> Result:
@@ -81,8 +90,9 @@ class VocAP:
         right = np.cumsum(outcomes == TRUE)
         recall = right / positives
         precision = right / np.arange(1, len(right) + 1)
-        area = eleven_points if self.style == "voc2007" else area_under_envelope
-        return 100 * area(recall, precision)
+        if self.style == "voc2012":
+            return 100 * area_under_envelope(recall, precision)
+        return 100 * eleven_points(recall, precision, AUTHORS_POINTS if self.scoring == "authors" else POINTS)
 
 
 def best_overlap(images: Array, boxes: Array, true_images: Array, true_boxes: Array) -> tuple[Array, Array]:
@@ -144,13 +154,9 @@ def _columns(images: list[tuple[Array, Array, Array]]) -> tuple[Array, Array, Ar
     return index, boxes, labels, others
 
 
-def eleven_points(recall: Array, precision: Array) -> float:
-    """VOC2007: the mean over recall 0, 0.1, ... 1 of the best precision at that recall or more; both (N,), in [0, 1].
-
-    A recall of 3 in 10 reaches 0.3, hence k / 10: where others multiply, 3 * 0.1 is a little more. The devkit's steps
-    are that much too high at 0.3, detectron2's at 0.3, 0.6 and 0.7; it shows only on recalls that are just these.
-    """
-    return float(np.mean([precision[recall >= k / 10].max(initial=0.0) for k in range(11)]))
+def eleven_points(recall: Array, precision: Array, points: Array) -> float:
+    """VOC2007: the mean over `points` of recall of the best precision at that recall or more; both (N,), in [0, 1]."""
+    return float(np.mean([precision[recall >= point].max(initial=0.0) for point in points]))
 
 
 def area_under_envelope(recall: Array, precision: Array) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from clipgap.config import (
     load_data_config,
     preset_names,
     to_yaml,
+    validate,
 )
+from clipgap.config.load import PRESETS
 from clipgap.errors import ConfigError
 
 RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.yaml"))
@@ -29,7 +32,7 @@ DATA = {"classes": ["car", "person"], "source": {"name": "day", "format": "voc",
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, empty; what it was started with does not matter."""
-    for name in ("CLIPGAP_PHOTOS", "CLIPGAP_DIVERSE_WEATHER"):
+    for name in ("CLIPGAP_PHOTOS", "CLIPGAP_DIVERSE_WEATHER", "CLIPGAP_REAL_TO_ART"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -57,14 +60,15 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_presets() -> None:
-    assert preset_names() == ["diverse_weather", "mini_world"]
+    assert preset_names() == ["diverse_weather", "mini_world", "real_to_art"]
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_a_presets_paths_are_the_users(name: str, own_folder: Path) -> None:
     (own_folder / name).mkdir()  # a folder of that name is not in the way: `clipgap demo` makes one
     root = Path(load_config(name).data.root)
-    assert root == own_folder / ("mini_world" if name == "mini_world" else "DiverseWeather")
+    folders = {"mini_world": "mini_world", "diverse_weather": "DiverseWeather", "real_to_art": "RealToArt"}
+    assert root == own_folder / folders[name]
 
 
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
@@ -100,19 +104,30 @@ def test_diverse_weather_holds_the_authors_values() -> None:
     values: dict[str, dict[str, Any]] = {
         "clip": {"name": "RN101", "pretrained": "openai", "file": None},
         "image": {"short_side": 600, "long_side": 1333},
-        "fit": {"steps": 1000, "lr": 0.01, "images_per_step": 4, "crops_per_image": 15, "crop_side": 400, "flip": 0.5},
+        "fit": {
+            "steps": 1000,
+            "lr": 0.01,
+            "images_per_step": 4,
+            "crops_per_image": 15,
+            "crop_side": 400,
+            "flip": 0.5,
+            "antialias": False,
+        },
         "augment": {"kind": "fitted", "probability": 0.5},
         "train": {
-            "steps": 100_000,
+            "steps": 199_000,
             "batch_size": 4,
             "lr": 1e-3,
-            "lr_steps": [40_000],
+            "lr_steps": [39_000],
             "lr_gamma": 0.1,
             "momentum": 0.9,
             "weight_decay": 1e-4,
             "flip": 0.5,
+            "validate_first": 4000,
+            "validate_every": 5000,
+            "best_of_equals": "first",
         },
-        "evaluate": {"metric": "voc2007", "iou": 0.5},
+        "evaluate": {"metric": "voc2007", "iou": 0.5, "scoring": "authors"},
         "run": {"precision": "32-true", "out": "runs/diverse_weather"},
         "detector": {
             "classifier": "text",
@@ -147,6 +162,69 @@ def test_diverse_weather_holds_the_authors_values() -> None:
     }
     tree = config.model_dump()
     assert {section: {key: tree[section][key] for key in keys} for section, keys in values.items()} == values
+
+
+def test_diverse_weather_says_how_to_have_the_papers_schedule() -> None:
+    text = (PRESETS / "diverse_weather.yaml").read_text()
+    overrides = re.findall(r"--set (\S+)", text.partition("# Where the data are")[0])
+    assert overrides == ["train.steps=100000", "train.lr_steps=[40000]"]
+    train = load_config("diverse_weather", overrides).train
+    assert (train.steps, train.lr_steps) == (100_000, [40_000])
+
+
+def test_the_authors_schedule_is_kept_to_the_step() -> None:
+    train = load_config("diverse_weather").train
+    assert [step for step in range(1, train.steps + 1) if train.validates(step)] == list(range(4000, 199_001, 5000))
+
+
+def test_real_to_art_holds_the_authors_values() -> None:
+    config = load_config("real_to_art")
+    data, weather = config.data, load_config("diverse_weather")
+    assert data.classes == ["bicycle", "bird", "car", "cat", "dog", "person"]
+    assert data.prompts == PromptsConfig(set="art", class_template="a photo of a {}")
+    assert [(part.root, split) for part, split in data.source.pieces("train")] == [
+        ("VOCdevkit/VOC2007", "trainval"),
+        ("VOCdevkit/VOC2012", "train"),
+    ]
+    assert [data.reading(data.source, part).keep_empty for part in data.source.parts] == [False, False, True]
+    assert data.source.selection_split == data.source.scored_split == "VOCdevkit/VOC2012/val"
+    assert {data.reading(data.source, part).voc_boxes for part in data.source.parts} == {"standard"}
+    told = [(d.name, d.root, d.scored_split, d.metric, data.reading(d, d)) for d in data.targets]
+    assert [one[:4] for one in told] == [(name, name, "test", None) for name in ("comic", "watercolor", "clipart")]
+    assert [(how.keep_empty, how.voc_boxes, how.size_mismatch) for *_, how in told] == [
+        (False, "authors", "error"),
+        (False, "authors", "error"),
+        (True, "standard", "image"),
+    ]
+    assert (data.source.metric, config.evaluate, data.match_case) == ("voc2012", weather.evaluate, False)
+    assert (config.clip, config.image, config.detector) == (weather.clip, weather.image, weather.detector)
+    assert (config.batch_norm, config.fit, config.augment) == (weather.batch_norm, weather.fit, weather.augment)
+    others = {"steps": 99_000, "lr": 1e-4, "lr_steps": []}
+    assert config.train == weather.train.model_copy(update=others)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"day": "coco"}, r"do not go into one table \(day: coco, fog: voc2007\): use coco for all"),
+        ({"day": "coco", "fog": "coco"}, None),
+        ({"day": "voc2012"}, None),
+    ],
+)
+def test_metrics_of_domains_go_into_one_table(metrics: dict[str, str], message: str | None) -> None:
+    domains = [DATA["source"] | {"name": name, "metric": metrics.get(name)} for name in ("day", "fog")]  # type: ignore[operator]
+    tree = {"data": DATA | {"source": domains[0], "targets": domains[1:]}}
+    if message is None:
+        validate(RunConfig, tree, "c.yaml")
+    else:
+        with pytest.raises(ConfigError, match=message):
+            validate(RunConfig, tree, "c.yaml")
+
+
+@pytest.mark.parametrize("tree", [{"evaluate": {"metric": "coco", "scoring": "authors"}}])
+def test_the_authors_scoring_is_of_vocs_ap(tree: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"scoring: authors` is a way to compute VOC's AP, not COCO's"):
+        validate(RunConfig, {"data": DATA} | tree, "c.yaml")
 
 
 # Round trip
@@ -325,7 +403,9 @@ def test_prompts_in_words_or_by_name(run: Path) -> None:
 
 
 def test_a_missing_file_is_answered_with_the_presets() -> None:
-    message = "nowhere.yaml: no such file, and no preset of that name (presets: diverse_weather, mini_world)"
+    message = (
+        "nowhere.yaml: no such file, and no preset of that name (presets: diverse_weather, mini_world, real_to_art)"
+    )
     assert errors("nowhere.yaml") == [message]
     assert len(errors("x" * 5000)) == 1
     assert len(errors(Path())) == 1

@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from clipgap.config import EvaluateConfig
 from clipgap.metrics import CocoAP, DomainScore, Result, ScoreTable, VocAP, make_metric
 
 
@@ -77,10 +78,10 @@ def test_more_than_100_detections_are_no_warning() -> None:
 
 
 def test_the_settings_name_the_metric() -> None:
-    assert isinstance(make_metric("coco", ["car"], 0.5), CocoAP)
-    metric = make_metric("voc2012", ["car"], 0.7)
+    assert isinstance(make_metric(EvaluateConfig(metric="coco"), ["car"]), CocoAP)
+    metric = make_metric(EvaluateConfig(metric="voc2012", iou=0.7, scoring="authors"), ["car"])
     assert isinstance(metric, VocAP)
-    assert (metric.style, metric.iou) == ("voc2012", 0.7)
+    assert (metric.style, metric.iou, metric.scoring) == ("voc2012", 0.7, "authors")
     assert list(metric.compute().figures) == ["ap70"]
 
 
@@ -88,7 +89,7 @@ def test_json_and_csv_have_all_of_cocos_figures_and_the_terminal_three(tmp_path:
     metric = CocoAP(["car"])
     metric.update([found(boxes(2))], [target(2)])
     result = metric.compute()
-    table = ScoreTable("coco", 0.5, [DomainScore("day", "source", result)], "CLIP small")
+    table = ScoreTable("coco", 0.5, [DomainScore("day", "source", result, "coco")], "CLIP small")
     assert set(result.figures) <= set(table.to_json()["domains"]["day"])
     table.write_csv(tmp_path / "table.csv")
     with (tmp_path / "table.csv").open() as file:
@@ -104,10 +105,10 @@ def make_table() -> ScoreTable:
         return Result({"ap50": ap50}, {"car": ap50, "bus": bus}, 10, 20)
 
     domains = [
-        DomainScore("day", "source", result(50.0, 40.0)),
-        DomainScore("fog", "target", result(30.0, None)),
-        DomainScore("night", "target", result(20.0, 10.0)),
-        DomainScore("space", "target", result(None, None)),
+        DomainScore("day", "source", result(50.0, 40.0), "voc2007"),
+        DomainScore("fog", "target", result(30.0, None), "voc2007"),
+        DomainScore("night", "target", result(20.0, 10.0), "voc2007"),
+        DomainScore("space", "target", result(None, None), "voc2007"),
     ]
     return ScoreTable("voc2007", 0.5, domains, "CLIP small, weights: random (seed 0)", ["weights chosen on [/day]/val"])
 
@@ -133,7 +134,7 @@ def test_the_table_says_what_the_detector_is_and_fits_80_columns() -> None:
     names = ["daytime_clear", "night_sunny", "dusk_rainy", "night_rainy", "daytime_foggy"]
     classes = ["bus", "bike", "car", "motor", "person", "rider", "truck"]
     result = Result({"ap50": 31.6}, {**dict.fromkeys(classes, 22.2), "rider": None}, 26158, 116785)
-    domains = [DomainScore(name, "target" if i else "source", result) for i, name in enumerate(names)]
+    domains = [DomainScore(name, "target" if i else "source", result, "voc2007") for i, name in enumerate(names)]
     console = Console(width=80)
     with console.capture() as capture:
         console.print(ScoreTable("voc2007", 0.5, domains, "CLIP RN101, weights: openai", ["a note"]).render())

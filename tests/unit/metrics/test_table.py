@@ -2,6 +2,7 @@
 
 import json
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -38,7 +39,7 @@ DETECTOR, NOTE = "CLIP RN50, random weights (seed 0), no augmentation", "weights
 
 def table(metric: str, figures: dict[str, float | None], classes: list[str]) -> ScoreTable:
     result = Result(figures, {**dict.fromkeys(classes, 100.0), classes[-2]: None}, 26158, 116785)
-    domains = [DomainScore(name, "target" if i else "source", result) for i, name in enumerate(DOMAINS)]
+    domains = [DomainScore(name, "target" if i else "source", result, metric) for i, name in enumerate(DOMAINS)]
     return ScoreTable(metric, 0.5, domains, DETECTOR, [NOTE])
 
 
@@ -52,8 +53,8 @@ def lines(shown: ScoreTable, width: int = 80) -> list[str]:
 def small(metric: str, *headlines: float | None) -> ScoreTable:
     """Targets a, b, ... and then the source."""
     figures = [{"ap": value, "ap50": 90.0} if metric == "coco" else {"ap50": value} for value in headlines]
-    domains = [DomainScore("abc"[i], "target", Result(f, {"car": None}, 3, 4)) for i, f in enumerate(figures)]
-    source = DomainScore("day", "source", Result(dict.fromkeys(figures[0], 77.0), {"car": 77.0}, 1, 2))
+    domains = [DomainScore("abc"[i], "target", Result(f, {"car": None}, 3, 4), metric) for i, f in enumerate(figures)]
+    source = DomainScore("day", "source", Result(dict.fromkeys(figures[0], 77.0), {"car": 77.0}, 1, 2), metric)
     return ScoreTable(metric, 0.5, [*domains, source], "a detector", ["a note"])
 
 
@@ -130,15 +131,37 @@ def test_a_wide_terminal_needs_one_block() -> None:
 
 def test_what_the_detector_is_stays_in_one_line_below_a_narrow_table() -> None:
     result = Result({"ap50": 1.0}, {"car": 1.0}, 1, 1)
-    shown = lines(ScoreTable("voc2007", 0.5, [DomainScore("day", "source", result)], DETECTOR, [NOTE]))
+    shown = lines(ScoreTable("voc2007", 0.5, [DomainScore("day", "source", result, "voc2007")], DETECTOR, [NOTE]))
     assert [line.rstrip() for line in shown[-2:]] == [DETECTOR, NOTE]
 
 
 def test_a_domain_name_too_long_is_folded_not_cut() -> None:
     name = "abcdefghij" * 10
     result = Result({"ap50": 12.3}, {"car": 45.6, "bus": 100.0}, 123, 456)
-    rows = [line.split() for line in lines(ScoreTable("voc2007", 0.5, [DomainScore(name, "source", result)], "x", []))]
+    domains = [DomainScore(name, "source", result, "voc2007")]
+    rows = [line.split() for line in lines(ScoreTable("voc2007", 0.5, domains, "x", []))]
     assert [row for row in rows if row[:1] == ["domain"]] == [["domain", "ap50", "car", "bus", "images", "boxes"]]
     parts = [row for row in rows if row and row[0].startswith(tuple("abcdefghij")) and row[0] in name]
     assert "".join(row[0] for row in parts) == name
     assert parts[0][1:] == ["12.3", "45.6", "100.0", "123", "456"]
+
+
+def mixed() -> ScoreTable:
+    """A source scored by another metric than its target."""
+    result = Result({"ap50": 10.0}, {"car": 10.0}, 1, 2)
+    domains = [DomainScore("voc", "source", result, "voc2012"), DomainScore("comic", "target", result, "voc2007")]
+    return ScoreTable("voc2007", 0.5, domains, "a detector", [], "authors")
+
+
+def test_the_table_says_whose_rules_it_goes_by_and_who_has_another_metric(tmp_path: Path) -> None:
+    assert lines(mixed())[0].strip() == "voc2007, IoU 0.5, the authors' scoring; voc by voc2012"
+    tree = mixed().to_json()
+    assert tree["scoring"] == "authors"
+    assert [domain.get("metric") for domain in tree["domains"].values()] == ["voc2012", None]
+    mixed().write_csv(tmp_path / "table.csv")
+    assert [row.rpartition(",")[2] for row in (tmp_path / "table.csv").read_text().splitlines()] == [
+        "metric",
+        "voc2012",
+        "voc2007",
+        "",
+    ]
