@@ -48,6 +48,8 @@ def reason(error: DataError, file: Path) -> str:
 
 def is_marked(value: object) -> bool:
     """Whether a mark such as `difficult` is set: 1, 1.0, true, "1", "True", "yes"."""
+    if value is None:
+        return False
     text = str(value).strip().lower()
     if text in {"true", "yes"}:
         return True

@@ -49,9 +49,12 @@ class Preparer:
                 message = "is an earlier box again, of the same class and corners: left out"
                 detail = f"of {kept[key].where}"
                 self.faults.append(Fault(record.source, annotation.where, message, "warning", detail))
+            elif name == annotation.name and box == annotation.box:
+                kept[key] = annotation
             else:
                 kept[key] = replace(annotation, name=name, box=box)
-        return replace(record, annotations=tuple(kept.values()))
+        annotations = tuple(kept.values())
+        return record if annotations == record.annotations else replace(record, annotations=annotations)
 
     def _name(self, own: str) -> str | None:
         return self._names.get(self._fold(self._rename.get(self._fold(own), own)))
@@ -60,6 +63,8 @@ class Preparer:
         """The part of a box that is inside the image; none if nothing is."""
         width, height = record.width, record.height
         x1, y1, x2, y2 = annotation.box
+        if 0 <= x1 <= x2 - LEAST and 0 <= y1 <= y2 - LEAST and x2 <= width and y2 <= height:
+            return annotation.box
         box = (min(max(x1, 0), width), min(max(y1, 0), height), min(max(x2, 0), width), min(max(y2, 0), height))
         inside = min(box[2] - box[0], box[3] - box[1]) >= LEAST
         moved = max(abs(new - old) for new, old in zip(box, annotation.box, strict=True))

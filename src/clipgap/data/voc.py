@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -17,8 +17,6 @@ from clipgap.errors import DataError
 
 ALL = "all"
 """The split of all annotation files, where no list has that name."""
-Images = Mapping[str, Sequence[Path]]
-"""From stems (with the folders inside the images' folder) to the images of that stem."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,26 @@ class _Layout:
     annotations: Path
     images: Path
     lists: Path
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What is there, by stem: with the folders inside the images' or the annotations' folder, composed (NFC)."""
+
+    layout: _Layout
+    annotations: Mapping[str, Sequence[Path]]
+    images: Mapping[str, Sequence[Path]]
+
+    @classmethod
+    def of(cls, layout: _Layout) -> _Files:
+        folder = layout.annotations
+        xml = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".xml" and path.name[0] != ".")
+        return cls(layout, _by_stem(folder, xml), _by_stem(layout.images, images_under(layout.images)))
+
+    def annotation_file(self, stem: str) -> Path | None:
+        """Raises ValueError: it lies outside of the data set's folder."""
+        found = self.annotations.get(_key(stem))
+        return found[0] if found else self.layout.place.find(f"{stem}.xml", self.layout.annotations)
 
 
 def read_voc(place: Place | Path, split: str, how: Reading | None = None) -> Records:
@@ -53,15 +71,17 @@ def read_voc(place: Place | Path, split: str, how: Reading | None = None) -> Rec
     boxes = (how or Reading()).voc_boxes
     layout = _layout(place)
     list_file = _list_file(layout, split)
-    images = _images_by_stem(layout.images)
+    layout = layout if list_file is None else _home(layout, list_file)
+    files = _Files.of(layout)
     if list_file is None:
-        stems = _all_stems(layout)
-        records, faults = _read_stems(layout, stems, images, boxes, layout.annotations)
-        return records, faults + _without_annotations(layout, stems, images)
-    layout = _home(layout, list_file)
-    images = images if layout.place is place else _images_by_stem(layout.images)
-    lines = [(f"line {number}", _stem(line, layout)) for number, line in read_lines(list_file)]
-    return _read_stems(layout, lines, images, boxes, list_file)
+        stems = [("", stem) for stem in files.annotations]
+        if not stems:
+            folder = layout.annotations
+            raise DataError(f"{folder}: holds no annotation files (.xml); name their folder with `annotations`")
+        records, faults = _read_stems(files, stems, boxes, layout.annotations)
+        return records, faults + _without_annotations(files)
+    lines = [(f"line {number}", _stem(line, files)) for number, line in read_lines(list_file)]
+    return _read_stems(files, lines, boxes, list_file)
 
 
 def _layout(place: Place) -> _Layout:
@@ -96,37 +116,27 @@ def _list_file(layout: _Layout, split: str) -> Path | None:
     )
 
 
-def _images_by_stem(folder: Path) -> Images:
-    images: dict[str, list[Path]] = {}
-    for path in images_under(folder):
-        images.setdefault(_key(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
-    return images
+def _by_stem(folder: Path, paths: Iterable[Path]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        found.setdefault(_key(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
+    return found
 
 
 def _key(stem: str) -> str:
-    return unicodedata.normalize("NFC", stem)
+    return stem if stem.isascii() else unicodedata.normalize("NFC", stem)
 
 
-def _all_stems(layout: _Layout) -> list[tuple[str, str]]:
-    files = sorted(path for path in layout.annotations.rglob("*") if path.suffix.lower() == ".xml" and path.is_file())
-    if not files:
-        raise DataError(f"{layout.annotations}: holds no annotation files (.xml); name their folder with `annotations`")
-    inside = [path.relative_to(layout.annotations) for path in files if not path.name.startswith(".")]
-    return [("", path.with_suffix("").as_posix()) for path in inside]
-
-
-def _without_annotations(layout: _Layout, stems: Sequence[tuple[str, str]], images: Images) -> list[Fault]:
-    known = {_key(stem) for _, stem in stems}
+def _without_annotations(files: _Files) -> list[Fault]:
     message = "has no annotation file: left out (an image without objects needs one without objects)"
-    return [
-        Fault(path, "", message, "warning") for stem, paths in images.items() if stem not in known for path in paths
-    ]
+    without = [paths for stem, paths in files.images.items() if stem not in files.annotations]
+    return [Fault(path, "", message, "warning") for paths in without for path in paths]
 
 
-def _stem(line: str, layout: _Layout) -> str:
+def _stem(line: str, files: _Files) -> str:
     """What a line of a list names: a stem, or an image whose stem it is, with or without a second column."""
     line = line.strip("\"'").strip()
-    if (layout.annotations / f"{line}.xml").is_file():
+    if _key(line) in files.annotations:
         return line
     first, *rest = line.rsplit(maxsplit=1)
     if rest and (rest[0] in {"1", "-1", "0"} or rest[0].lower().endswith(".xml")):
@@ -134,29 +144,28 @@ def _stem(line: str, layout: _Layout) -> str:
     path = PurePosixPath(line.replace("\\", "/"))
     if not is_image_name(Path(path)) and path.suffix.lower() != ".xml":
         return str(path)
-    own = next((n for n, part in enumerate(path.parts) if part in {layout.images.name, layout.annotations.name}), None)
+    folders = {files.layout.images.name, files.layout.annotations.name}
+    own = next((n for n, part in enumerate(path.parts) if part in folders), None)
     inside = PurePosixPath(*path.parts[own + 1 :]) if own is not None else PurePosixPath(path.name)
     return str(inside.with_suffix(""))
 
 
-def _read_stems(
-    layout: _Layout, lines: Sequence[tuple[str, str]], images: Images, boxes: VocBoxes, list_file: Path
-) -> Records:
+def _read_stems(files: _Files, lines: Sequence[tuple[str, str]], boxes: VocBoxes, list_file: Path) -> Records:
     listed: list[tuple[str, ImageRecord]] = []
     faults: list[Fault] = []
     for where, stem in lines:
         try:
-            file = layout.place.find(f"{stem}.xml", layout.annotations)
+            file = files.annotation_file(stem)
         except ValueError as error:
             faults.append(Fault(list_file, where, str(error), "error"))
             continue
         if file is None or not file.is_file():
             message = "does not exist: remove the line, or write the file (without objects if there are none)"
-            faults.append(Fault(list_file, where, message, "error", str(layout.annotations / f"{stem}.xml")))
+            faults.append(Fault(list_file, where, message, "error", str(files.layout.annotations / f"{stem}.xml")))
             continue
         read = read_voc_file(file, boxes)
         faults += read.faults
-        record, found = _record(layout, stem, read, images, where == "")
+        record, found = _record(files, stem, read, unlisted=where == "")
         faults += found
         if record:
             listed.append((where, record))
@@ -164,14 +173,12 @@ def _read_stems(
     return records, faults + repeats + _looks_zero_based(records, boxes)
 
 
-def _record(
-    layout: _Layout, stem: str, read: VocFile, images: Images, unlisted: bool
-) -> tuple[ImageRecord | None, list[Fault]]:
+def _record(files: _Files, stem: str, read: VocFile, *, unlisted: bool) -> tuple[ImageRecord | None, list[Fault]]:
     if not read.readable:
         return None, []
-    path, sharing = _image_of(stem, read.filename, images)
+    path, sharing = _image_of(stem, read.filename, files.images)
     if path is None:
-        message = f"{layout.images.name} holds no image named {stem}: " + ("left out" if unlisted else "add it")
+        message = f"{files.layout.images.name} holds no image named {stem}: " + ("left out" if unlisted else "add it")
         return None, [Fault(read.file, "", message, "warning" if unlisted else "error")]
     faults = []
     if sharing:
@@ -184,15 +191,17 @@ def _record(
     return ImageRecord(stem, path, width, height, read.annotations, read.file), faults
 
 
-def _image_of(stem: str, filename: str, images: Images) -> tuple[Path | None, list[str]]:
+def _image_of(stem: str, filename: str, images: Mapping[str, Sequence[Path]]) -> tuple[Path | None, list[str]]:
     """The image of an annotation file; and the names of those that share it, where nothing decides among them."""
-    name = _key(PurePosixPath(filename.replace("\\", "/")).name)
     of_stem = images.get(_key(stem), [])
+    if len(of_stem) == 1:
+        return of_stem[0], []
+    name = _key(PurePosixPath(filename.replace("\\", "/")).name)
     of_name = images.get(PurePosixPath(name).stem, [])
     named = [path for path in [*of_stem, *of_name] if _key(path.name) == name]
-    if len(of_stem) == 1 or not named:
-        return (of_stem[0] if of_stem else None), [path.name for path in of_stem[1:] and of_stem]
-    return named[0], []
+    if named:
+        return named[0], []
+    return (of_stem[0] if of_stem else None), [path.name for path in of_stem]
 
 
 def _looks_zero_based(records: Sequence[ImageRecord], boxes: VocBoxes) -> list[Fault]:

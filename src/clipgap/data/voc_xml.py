@@ -81,19 +81,18 @@ def _annotation(element: Element, where: str, boxes: VocBoxes) -> Annotation:
     if box is None:
         raise ValueError("has no <bndbox>: write its box")
     less = OFFSETS[boxes]
-    x1, y1, x2, y2 = (_corner(box, key) - less[number] for number, key in enumerate(CORNERS))
+    said = {child.tag: child.text for child in box}
+    x1, y1, x2, y2 = (_corner(said.get(key), key) - less[number] for number, key in enumerate(CORNERS))
     difficult = is_marked(element.findtext("difficult"))
     return Annotation(name, (x1, y1, x2, y2), difficult, crowd=False, where=where)
 
 
-def _corner(box: Element, key: str) -> float:
-    text = (box.findtext(key) or "").strip()
+def _corner(said: str | None, key: str) -> float:
     try:
-        value = float(text)
+        value = float(said or "")
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(
-            f"<{key}> of its <bndbox> is {text!r}: write a number" if text else f"has no <{key}>: write it"
-        )
-    return value
+    if math.isfinite(value):
+        return value
+    text = (said or "").strip()
+    raise ValueError(f"<{key}> of its <bndbox> is {text!r}: write a number" if text else f"has no <{key}>: write it")
