@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+LONG = 300
+"""Letters of a name or value from a file that a message repeats, at most."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def one_line(text: str) -> str:
+    """Text from a file as a message can repeat it: control characters written out, the middle of long text left out."""
+    text = CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+    return text if len(text) <= LONG else f"{text[: LONG // 2]} ... {text[-LONG // 2 :]}"
+
 
 class ClipgapError(Exception):
     """A mistake the user can put right. The message names the file, key or box, and the fix."""

@@ -70,6 +70,12 @@ class PartConfig(Section):
     outside_root: Literal["refuse", "allow"] | None = None
     """See `data.outside_root`."""
 
+    @model_validator(mode="after")
+    def _splits_are_unique(self) -> PartConfig:
+        for key in ("train", "val", "test"):
+            _refuse_repeats(key, self.splits(key))
+        return self
+
     def splits(self, key: str) -> list[str]:
         """The splits that are listed under `train`, `val` or `test`."""
         value = getattr(self, key)
@@ -160,6 +166,10 @@ class DataConfig(Reading):
     def _names_are_unique(self) -> DataConfig:
         _refuse_repeats("classes", self.classes)
         _refuse_repeats("domain names", [d.name for d in self.domains])
+        if not all(
+            self.reading(domain, part).match_case for domain in self.domains for part in domain.parts or [domain]
+        ):
+            _refuse_repeats("classes, compared without case (match_case: false)", [c.casefold() for c in self.classes])
         for domain in self.domains:
             renames = [*domain.rename.values(), *(name for part in domain.parts for name in part.rename.values())]
             strangers = sorted(set(renames) - set(self.classes))

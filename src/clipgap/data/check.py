@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from clipgap.config import DataConfig, DomainConfig, Role
@@ -28,15 +27,25 @@ def check(config: DataConfig, progress: Progress | None = None) -> CheckReport:
     """
     reports: list[SplitReport] = []
     train: DetectionDataset | None = None
-    names = odd_names(config)
+    first = [*odd_names(config), *_without_splits(config)]
     for domain in config.domains:
         for roles in _uses(domain, is_source=domain is config.source):
             report, dataset = _look(config, domain, roles, train, progress)
             train = dataset if "train" in roles else train
             reports.append(report)
-    if names and reports:
-        reports[0] = replace(reports[0], faults=(*names, *reports[0].faults))
-    return CheckReport(tuple(reports))
+    return CheckReport(tuple(reports), tuple(first))
+
+
+def _without_splits(config: DataConfig) -> list[Fault]:
+    """Warnings about domains that lack a split which a verb needs."""
+    source, file = config.source, Path(config.root)
+    uses: list[tuple[DomainConfig, Role, str]] = [
+        (source, "train", "has no `train`: `fit` and `train` need it"),
+        (source, "selection", "has no `val` (nor `test`): training keeps the last weights, and nothing is scored"),
+        *[(target, "scored", "has no `test` (nor `val`): `evaluate` needs it") for target in config.targets],
+    ]
+    lacking = [(domain, message) for domain, role, message in uses if not domain.pieces(role)]
+    return [Fault(file, f"domain {domain.name}", message, "warning") for domain, message in lacking]
 
 
 def _uses(domain: DomainConfig, is_source: bool) -> list[tuple[Role, ...]]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clipgap.data.records import Fault
+from clipgap.errors import one_line
 
 PLACES = 3
 """Places that a line about many faults of a kind names."""
@@ -42,6 +43,8 @@ class CheckReport:
     """What is in all splits, and what is wrong with them."""
 
     splits: tuple[SplitReport, ...]
+    general: tuple[Fault, ...] = ()
+    """What is wrong with the data file itself."""
 
     @property
     def ok(self) -> bool:
@@ -50,15 +53,16 @@ class CheckReport:
 
     def faults(self, severity: str) -> list[Fault]:
         """All faults of a severity."""
-        return [fault for split in self.splits for fault in split.faults if fault.severity == severity]
+        everywhere = [*self.general, *(fault for split in self.splits for fault in split.faults)]
+        return [fault for fault in everywhere if fault.severity == severity]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: `ok`, and for every split the fields of `SplitReport`, each fault by itself."""
-        splits = [asdict(split) for split in self.splits]
-        for split in splits:
+        tree = asdict(self)
+        for split in tree["splits"]:
             split["roles"] = list(split["roles"])
-            split["faults"] = [{**fault, "file": str(fault["file"])} for fault in split["faults"]]
-        return {"ok": self.ok, "splits": splits}
+            split["faults"] = _plain(split["faults"])
+        return {"ok": self.ok, "faults": _plain(tree["general"]), "splits": list(tree["splits"])}
 
     def render(self) -> RenderableType:
         """Tables and lines for a rich console; many faults of a kind are one line."""
@@ -82,6 +86,10 @@ def by_kind(faults: Iterable[Fault]) -> list[str]:
             places = "; ".join(fault.place for fault in found[:PLACES])
             lines.append(f"{len(found)} times: {found[0].message} (first: {places})")
     return lines
+
+
+def _plain(faults: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**fault, "file": str(fault["file"])} for fault in faults]
 
 
 def _kind(message: str) -> str:
@@ -113,8 +121,8 @@ def _classes(splits: Sequence[SplitReport]) -> Table:
 
 
 def _left_out(splits: Sequence[SplitReport]) -> list[Text]:
-    return [
-        Text(f"left out of {s.domain} {s.split}: " + ", ".join(f"{name} ({n})" for name, n in s.left_out.items()))
-        for s in splits
-        if s.left_out
-    ]
+    lines = []
+    for split in filter(lambda one: one.left_out, splits):
+        counts = ", ".join(f"{one_line(name)} ({count})" for name, count in split.left_out.items())
+        lines.append(Text(f"left out of {split.domain} {split.split}: {counts}"))
+    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from clipgap.data.files import is_marked, read_text, reason
 from clipgap.data.images import displayed_size
 from clipgap.data.places import Place
 from clipgap.data.records import Annotation, Fault, ImageRecord, Records, without_repeats
-from clipgap.errors import DataError
+from clipgap.errors import DataError, one_line
 
 PLACES = (
     "annotations/instances_{}.json",
@@ -55,13 +56,18 @@ def read_coco(place: Place | Path, split: str) -> Records:
     boxes, found = _annotations(annotations, names, file)
     faults += found
     folders = _image_folders(place, file)
+    missing = f"there is no such image in {_shown(folders, place.root)}: add it, or name the folder with `images`"
     listed: list[tuple[str, ImageRecord]] = []
     known: set[Id] = set()
     for number, entry in enumerate(images, start=1):
         where = f"image {_shown_id(entry, number)}"
         try:
             image_id = _new_id(entry, known)
-            listed.append((where, _record(entry, image_id, boxes[image_id], place, folders, file)))
+            found_at = _image(entry, place, folders)
+            if found_at is None:
+                faults.append(Fault(file, where, missing, "error", entry["file_name"]))
+            else:
+                listed.append((where, _record(entry, image_id, boxes[image_id], found_at, file)))
         except ValueError as error:
             faults.append(Fault(file, where, str(error), "error"))
     for image_id in boxes.keys() - known:
@@ -103,6 +109,12 @@ def _image_folders(place: Place, file: Path) -> list[Path]:
     return list(dict.fromkeys([*folders, file.parent]))
 
 
+def _shown(folders: Sequence[Path], root: Path) -> str:
+    """Those of the folders that are there, from the data set's folder on."""
+    there = [os.path.relpath(folder, root) for folder in folders if folder.is_dir()]
+    return ", ".join("the data set's folder" if name == "." else name for name in there) or "any of its folders"
+
+
 def _load(file: Path) -> tuple[list[Any], list[Any], list[Any]]:
     """`images`, `annotations` and `categories`; a file of a split without boxes may lack the second."""
     try:
@@ -110,7 +122,7 @@ def _load(file: Path) -> tuple[list[Any], list[Any], list[Any]]:
     except json.JSONDecodeError as error:
         raise DataError(f"{file}, line {error.lineno}: not valid JSON ({error.msg})") from None
     except (RecursionError, ValueError) as error:
-        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        said = "nested too deeply" if isinstance(error, RecursionError) else "a number of thousands of digits"
         raise DataError(f"{file}: not valid JSON ({said})") from None
     if isinstance(tree, list) and tree and isinstance(tree[0], dict) and "score" in tree[0]:
         raise DataError(f"{file}: holds detections (a list with scores), not annotations: name the annotation file")
@@ -156,7 +168,9 @@ def _annotations(
 def _annotation(entry: Mapping[str, Any], names: Mapping[Id, str], where: str) -> Annotation:
     category = id_of(entry, "category_id")
     if category is None or category not in names:
-        raise ValueError(f"its category_id {entry.get('category_id')!r} is not one of `categories`: correct it")
+        raise ValueError(
+            f"its category_id {one_line(repr(entry.get('category_id')))} is not one of `categories`: correct it"
+        )
     x, y, w, h = bbox_of(entry)
     difficult = is_marked(entry.get("difficult")) or is_marked(entry.get("ignore"))
     return Annotation(names[category], (x, y, x + w, y + h), difficult, is_marked(entry.get("iscrowd")), where)
@@ -177,15 +191,15 @@ def _new_id(entry: object, known: set[Id]) -> Id:
     return image_id
 
 
-def _record(
-    entry: Mapping[str, Any], image_id: Id, boxes: list[Annotation], place: Place, folders: list[Path], file: Path
-) -> ImageRecord:
+def _image(entry: Mapping[str, Any], place: Place, folders: list[Path]) -> Path | None:
     name = entry.get("file_name")
     if not isinstance(name, str) or not name:
         raise ValueError("has no file_name: write it")
     path = place.find(name, *folders)
-    if path is None or not path.is_file():
-        raise ValueError(f"no image {name} in {', '.join(str(folder) for folder in folders)}")
+    return path if path and path.is_file() else None
+
+
+def _record(entry: Mapping[str, Any], image_id: Id, boxes: list[Annotation], path: Path, file: Path) -> ImageRecord:
     try:
         width, height = size_of(entry) or displayed_size(path)[:2]
     except DataError as error:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clipgap.data.records import Box
+from clipgap.errors import one_line
 
 Id = int | str
 WHOLE = re.compile(r"-?(0|[1-9]\d{0,30})(\.0+)?")
@@ -39,7 +40,7 @@ def size_of(entry: Mapping[str, Any]) -> tuple[int, int] | None:
             return None
         number = _number(value)
         if number is None or number < 1 or not number.is_integer():
-            raise ValueError(f"its {key} is {value!r}: write the image's, in pixels")
+            raise ValueError(f"its {key} is {one_line(repr(value))}: write the image's, in pixels")
         sides.append(int(number))
     return sides[0], sides[1]
 
@@ -55,7 +56,7 @@ def bbox_of(entry: Mapping[str, Any]) -> Box:
         return _enclosing(entry["segmentation"])
     numbers = [_number(number) for number in value] if isinstance(value, list) else []
     if len(numbers) != 4 or any(number is None for number in numbers):
-        raise ValueError(f"expected `bbox` of four numbers, x, y, width, height, got {value!r}")
+        raise ValueError(f"expected `bbox` of four numbers, x, y, width, height, got {one_line(repr(value))}")
     x, y, w, h = (float(number) for number in numbers if number is not None)
     for side, name in ((w, "width"), (h, "height")):
         if side < 0:

@@ -15,7 +15,7 @@ from clipgap.data.places import Place
 from clipgap.data.records import Fault, ImageRecord, Records, path_key
 from clipgap.data.voc import read_voc
 from clipgap.data.yolo import read_yolo
-from clipgap.errors import DataError
+from clipgap.errors import DataError, one_line
 
 SHOWN = 3
 """Faults that an error message tells; `clipgap data check` tells all."""
@@ -136,7 +136,7 @@ def read_pieces(config: DataConfig, domain: DomainConfig, pieces: Pieces, traini
     if not dataset.records and not dataset.empty:
         dataset.faults.append(Fault(root, where, "has no images", "error"))
     elif unknown and not any(dataset.boxes_per_class().values()):
-        own = ", ".join(sorted(dataset.left_out))
+        own = one_line(", ".join(map(repr, sorted(dataset.left_out))))
         message = f"no box is of one of `classes`; the set's own names are: {own}; map them with `rename`"
         dataset.faults.append(Fault(root, where, message, "error"))
     elif not dataset.records:
@@ -189,6 +189,9 @@ def _read_piece(
     root = config.folder(domain, part)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder: correct `root` of domain {domain.name}, or the data file's")
+    for key, name in (("images", part.images), ("annotations", part.annotations)):
+        if name and not (root / name).is_dir():
+            raise DataError(f"{root / name}: no such folder: correct `{key}` of domain {domain.name}")
     how = config.reading(domain, part)
     if how.voc_boxes == "authors" and not training:
         how = how.model_copy(update={"voc_boxes": "standard"})

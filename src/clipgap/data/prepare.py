@@ -46,8 +46,8 @@ class Preparer:
                 continue
             key = (name, box, annotation.crowd)
             if key in kept:
-                message = "is an earlier box again, of the same class and corners: left out"
-                detail = f"of {kept[key].where}"
+                message = "the same class and corners again: left out"
+                detail = f"repeats {kept[key].where}"
                 self.faults.append(Fault(record.source, annotation.where, message, "warning", detail))
             elif name == annotation.name and box == annotation.box:
                 kept[key] = annotation

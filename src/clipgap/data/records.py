@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from clipgap.errors import one_line
+
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the displayed image; continuous, 0-based: at the right edge, x2 is the width."""
 
@@ -59,8 +61,8 @@ class Fault:
     @property
     def place(self) -> str:
         """The file, the place in it, and the detail."""
-        place = f"{self.file}, {self.where}" if self.where else str(self.file)
-        return f"{place}: {self.detail}" if self.detail else place
+        place = one_line(f"{self.file}, {self.where}" if self.where else str(self.file))
+        return f"{place}: {one_line(self.detail)}" if self.detail else place
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"

@@ -14,6 +14,7 @@ from defusedxml.common import DefusedXmlException
 from clipgap.config import VocBoxes
 from clipgap.data.files import is_marked
 from clipgap.data.records import Annotation, Fault
+from clipgap.errors import one_line
 
 OFFSETS = {"standard": (1, 1, 0, 0), "authors": (1, 1, 1, 1), "zero_based": (0, 0, 0, 0)}
 """What is taken off xmin, ymin, xmax, ymax: VOC counts pixels from 1 and its xmax is the last pixel inside."""
@@ -36,10 +37,14 @@ def read_voc_file(file: Path, boxes: VocBoxes) -> VocFile:
     """Read an annotation file; a file that is none has one fault and is not `readable`."""
     try:
         tree = _parse(file)
-    except (ParseError, DefusedXmlException, OSError, ValueError, LookupError) as error:
+    except DefusedXmlException:
+        return _unreadable(file, "declares entities, which are not read: write them out")
+    except (ParseError, OSError, ValueError, LookupError) as error:
         return _unreadable(file, f"not readable as XML ({error}): correct the file")
     if tree.tag != "annotation":
-        return _unreadable(file, f"is no VOC annotation (its root is <{tree.tag}>, not <annotation>): replace it")
+        return _unreadable(
+            file, f"is no VOC annotation (its root is <{one_line(tree.tag)}>, not <annotation>): replace it"
+        )
     annotations: list[Annotation] = []
     faults: list[Fault] = []
     for number, element in enumerate(tree.findall("object"), start=1):
@@ -95,4 +100,6 @@ def _corner(said: str | None, key: str) -> float:
     if math.isfinite(value):
         return value
     text = (said or "").strip()
-    raise ValueError(f"<{key}> of its <bndbox> is {text!r}: write a number" if text else f"has no <{key}>: write it")
+    raise ValueError(
+        f"<{key}> of its <bndbox> is {one_line(repr(text))}: write a number" if text else f"has no <{key}>: write it"
+    )

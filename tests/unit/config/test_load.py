@@ -227,6 +227,22 @@ def test_the_authors_scoring_is_of_vocs_ap(tree: dict[str, Any]) -> None:
         validate(RunConfig, {"data": DATA} | tree, "c.yaml")
 
 
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        (DATA | {"source": DATA["source"] | {"train": ["a", "b", "a"]}}, "train: 'a' is there twice"),  # type: ignore[operator]
+        (DATA | {"classes": ["car", "Car"], "match_case": False}, "compared without case .*: 'car' is there twice"),
+        (DATA | {"classes": ["car", "Car"]}, None),
+    ],
+)
+def test_what_must_not_be_there_twice(tree: dict[str, Any], message: str | None) -> None:
+    if message is None:
+        validate(DataConfig, tree, "d.yaml")
+    else:
+        with pytest.raises(ConfigError, match=message):
+            validate(DataConfig, tree, "d.yaml")
+
+
 # Round trip
 
 

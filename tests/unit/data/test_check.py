@@ -135,3 +135,27 @@ def test_progress_sees_every_image(tmp_path: Path) -> None:
 
     check(config(tmp_path), progress)
     assert seen == [("day train", 3), ("day val", 1), ("night test", 1)]
+
+
+def test_domains_without_a_split_that_is_needed(tmp_path: Path) -> None:
+    make(tmp_path)
+    data = config(tmp_path, train=None, val=None)
+    data = data.model_copy(update={"targets": [data.targets[0].model_copy(update={"test": None})]})
+    report = check(data)
+    assert [(fault.where, fault.message.partition(":")[0]) for fault in report.faults("warning")] == [
+        ("domain day", "has no `train`"),
+        ("domain day", "has no `val` (nor `test`)"),
+        ("domain night", "has no `test` (nor `val`)"),
+    ]
+    assert [fault["where"] for fault in report.to_json()["faults"]] == ["domain day", "domain day", "domain night"]
+
+
+def test_names_from_files_never_break_a_line(tmp_path: Path) -> None:
+    make(tmp_path)
+    odd = "\x1b[31mred\n" + "x" * 1000
+    (tmp_path / "day/ImageSets/Main/train.txt").write_text(f"a\n{odd.splitlines()[0]}\n{'x' * 1000}\n")
+    faults = check(config(tmp_path)).faults("error")
+    assert len(faults) == 2
+    for fault in faults:
+        assert str(fault).isprintable()
+        assert len(str(fault)) < 800

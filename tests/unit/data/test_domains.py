@@ -145,7 +145,7 @@ def test_splits_in_which_nothing_is_left(day: Path) -> None:
     with pytest.raises(DataError, match="split none: has no images"):
         load_split(config, config.source, "none")
     config = config_of(day, classes=["bus"])
-    with pytest.raises(DataError, match="the set's own names are: car, person; map them with `rename`"):
+    with pytest.raises(DataError, match="the set's own names are: 'car', 'person'; map them with `rename`"):
         load_split(config, config.source, "train")
     for stem in "ab":
         (day / f"Annotations/{stem}.xml").write_text("<annotation/>")
@@ -162,3 +162,11 @@ def test_read_pieces_tells_all_faults_without_raising(day: Path) -> None:
     xml.write_text(xml.read_text().replace("<xmax>40", "<xmax>-3"))
     config = config_of(day)
     assert len(read_pieces(config, config.source, [(config.source, "train")], training=False).faults) == 3
+
+
+@pytest.mark.parametrize("key", ["images", "annotations"])
+def test_a_folder_that_is_named_must_be_there(day: Path, key: str) -> None:
+    config = config_of(day)
+    named = config.source.model_copy(update={key: "nowhere"})
+    with pytest.raises(DataError, match=f"nowhere: no such folder: correct `{key}` of domain"):
+        load_split(config, named, "train")
