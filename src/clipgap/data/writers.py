@@ -86,7 +86,7 @@ def _add(parent: ElementTree.Element, tag: str, text: str | None = None) -> Elem
 
 def _coco_box(annotation: Annotation) -> dict[str, object]:
     x1, y1, x2, y2 = annotation.box
-    marks = {"difficult": 1} if annotation.difficult else {}
+    marks = {"difficult": 1, "ignore": 1} if annotation.difficult else {}
     box = [_tidy(value) for value in (x1, y1, x2 - x1, y2 - y1)]
     return {"bbox": box, "area": _tidy((x2 - x1) * (y2 - y1)), "iscrowd": int(annotation.crowd), **marks}
 
