@@ -15,10 +15,11 @@ IMAGE_SUFFIXES = frozenset(
 
 def is_image_name(path: Path) -> bool:
     """Whether the name ends as images' do, in any case; the hidden files that some systems leave behind are none."""
-    return _is_image(path.name)
+    return names_image(path.name)
 
 
-def _is_image(name: str) -> bool:
+def names_image(name: str) -> bool:
+    """`is_image_name` of a bare name."""
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith(".")
 
 
@@ -31,7 +32,7 @@ def images_under(folder: Path) -> list[Path]:
     found: list[Path] = []
     for path, folders, files in os.walk(folder, onerror=_refuse_folder):
         here = Path(path)
-        found += [here / name for name in (*files, *folders) if _is_image(name)]
+        found += [here / name for name in (*files, *folders) if names_image(name)]
     return sorted(found)
 
 
