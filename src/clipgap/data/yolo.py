@@ -82,4 +82,4 @@ def _said_of_outlines(description: Description, split: str, places: list[str]) -
         "outlines (segments, oriented boxes) are read as the boxes that enclose them; if they are key points, write "
         "`kpt_shape` in the data set's .yaml; to refuse them, set yolo_segments: error"
     )
-    return [Fault(description.file, split, message, "warning", f"{len(places):,} lines, the first in {places[0]}")]
+    return [Fault(description.file, split, message, "warning", f"{len(places):,} of them, the first in {places[0]}")]

@@ -159,8 +159,9 @@ def _looks_like_pose(numbers: Sequence[float]) -> bool:
     if (len(numbers) - 4) % 3 or not all(mark in (0, 1, 2) for mark in marks):
         return False
     cx, cy, w, h = numbers[:4]
-    seen = [(x, y) for x, y, mark in zip(numbers[4::3], numbers[5::3], marks, strict=True) if mark]
-    return 2 in marks or all(abs(x - cx) <= w / 2 and abs(y - cy) <= h / 2 for x, y in seen)
+    points = [(x, y) for x, y, mark in zip(numbers[4::3], numbers[5::3], marks, strict=True) if mark or x or y]
+    within = all(abs(x - cx) <= w / 2 and abs(y - cy) <= h / 2 for x, y in points)
+    return 2 in marks or (within and min(w, h) > 0)
 
 
 def _shown(line: str) -> str:
