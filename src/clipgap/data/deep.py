@@ -56,12 +56,13 @@ def _from_deep_colour(image: Image.Image, path: Path) -> tuple[Image.Image, int 
     if pixels is None or pixels.shape[:2] != (image.height, image.width):
         return _on_white(image), None
     colours = pixels[..., :3]
-    bits = next(bits for bits in BITS if colours.max() < 2**bits)
+    peak = int(colours.max())
+    bits = next(bits for bits in BITS if peak < 2**bits)
     scaled = np.rint(colours[..., ::-1] * (255 / (2**bits - 1))).astype(np.uint8)
     rgb = Image.fromarray(scaled)
     if pixels.shape[2] == 4:
         rgb.putalpha(Image.fromarray((pixels[..., 3] >> 8).astype(np.uint8)))
-    return _on_white(rgb), bits
+    return _on_white(rgb), bits if peak else None
 
 
 def _extrema(image: Image.Image) -> list[tuple[float, float]]:
@@ -96,5 +97,6 @@ def _from_grey(image: Image.Image, tops: tuple[float, ...]) -> tuple[Image.Image
     peak = float(values.max())
     top = next((top for top in tops if peak <= top), peak)
     grey = np.rint(np.clip(values, 0, None) * (255.0 / top)).astype(np.uint8)
-    bits = next((bits for bits in BITS[:-1] if top == 2**bits - 1), None) if tops is not TOPS["F"] else None
+    known = peak > 0 and tops is not TOPS["F"]
+    bits = next((bits for bits in BITS[:-1] if known and top == 2**bits - 1), None)
     return Image.fromarray(grey).convert("RGB"), bits

@@ -64,10 +64,15 @@ def read_yolo(place: Place | Path, split: str, how: Reading | None = None) -> Re
             (where, ImageRecord(_image_id(path, place.root), path, width, height, labels.annotations, source))
         )
     if listed and not labelled:
-        expected = label_file(listed[0][1].path)
-        faults.append(Fault(description.file, split, f"no image has a label file (no {expected}): add them", "error"))
+        faults.append(Fault(description.file, split, _no_labels(label_file(listed[0][1].path), place), "error"))
     records, repeats = without_repeats(listed, description.file)
     return records, faults + _said_of_outlines(description, split, enclosed) + repeats + folders.faults()
+
+
+def _no_labels(expected: Path, place: Place) -> str:
+    if expected.exists():
+        return f"no image has a label file: {place.refusal(expected)}"
+    return f"no image has a label file (no {expected}): add them"
 
 
 def _image_id(path: Path, root: Path) -> str:

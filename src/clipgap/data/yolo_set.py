@@ -141,8 +141,21 @@ def _is_there(description: Description, place: Place, name: str) -> bool:
 def _by_layout(place: Place, split: str, exactly: bool = False) -> Path | None:
     names = (split,) if exactly else same_split(split)
     layouts = (f"{place.images}/{{}}", *LAYOUTS) if place.images else LAYOUTS
-    paths = (place.root / layout.format(name) for name in names for layout in layouts)
-    return next((path for path in paths if os.path.exists(path) and place.holds(path)), None)
+    paths = [layout.format(name) for name in names for layout in layouts]
+    found = next((path for path in paths if os.path.exists(place.root / path)), None)
+    path = place.root / found if found else next(filter(None, (_in_any_case(place.root, path) for path in paths)), None)
+    return path if path and place.holds(path) else None
+
+
+def _in_any_case(folder: Path, path: str) -> Path | None:
+    """What is there of that path, when capitals do not matter."""
+    for part in PurePosixPath(path).parts:
+        names = sorted(os.listdir(folder)) if folder.is_dir() else []
+        name = next((name for name in names if name.casefold() == part.casefold()), None)
+        if name is None:
+            return None
+        folder = folder / name
+    return folder
 
 
 class _Folders:

@@ -58,7 +58,7 @@ def test_images_are_those_of_all_folders_sorted(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="none: cannot be read .No such file"):
+    with pytest.raises(DataError, match=r"none: cannot be read \(No such file"):
         images_under(tmp_path / "none")
 
 

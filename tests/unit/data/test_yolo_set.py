@@ -179,6 +179,15 @@ def test_label_files_outside_of_the_set_are_not_read(tmp_path: Path) -> None:
     assert found(root, "train") == [("train/a.png", 1)]
 
 
+def test_the_only_label_files_are_outside_of_the_set(tmp_path: Path) -> None:
+    root = make(tmp_path / "images", "train/a.png")
+    make(tmp_path, "labels/train/a.txt")
+    _, faults = read_yolo(root, "train")
+    assert [fault.severity for fault in faults] == ["error"]
+    assert "labels/train/a.txt is outside of the data set's folder" in faults[0].message
+    assert found(Place(root, outside=True), "train") == [("train/a.png", 1)]
+
+
 def test_images_that_share_a_label_file_are_warned_of(tmp_path: Path) -> None:
     root = make(tmp_path, "images/train/a.png", "labels/train/a.txt")
     draw(root / "images/train/a.jpg")
