@@ -69,7 +69,7 @@ def bomb(key: str) -> str:
         ("", "expected `names"),
         ("- a", "expected `names"),
         ("names: [a]\ntrain: [", "line 2: not valid YAML"),
-        ("names: [a]\ntrain: a\ntrain: b", "line 1: not valid YAML .'train' is there twice"),
+        ("names: [a]\ntrain: a\ntrain: b", "line 3: not valid YAML .'train' is there twice"),
         ("names: {0: a, 0: b}", "'0' is there twice"),
         ("train: \tx: y", "not valid YAML"),
         ("[" * 3000, "not valid YAML"),
