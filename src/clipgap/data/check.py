@@ -8,7 +8,7 @@ from pathlib import Path
 from clipgap.config import DataConfig, DomainConfig, Role
 from clipgap.data.check_report import CheckReport, SplitReport
 from clipgap.data.class_names import absent_classes, odd_names
-from clipgap.data.dataset import KEPT_STORED, DetectionDataset, read_record
+from clipgap.data.dataset import DetectionDataset, read_record
 from clipgap.data.domains import read_pieces, shared_images
 from clipgap.data.files import reason
 from clipgap.data.records import Fault, ImageRecord
@@ -87,12 +87,11 @@ def _look(
 def _image_faults(dataset: DetectionDataset, title: str, progress: Progress | None) -> Iterable[Fault]:
     for record in progress(dataset.records, title) if progress else dataset.records:
         try:
-            _, kept_stored = read_record(record)
+            _, notes = read_record(record)
         except DataError as error:
             yield Fault(record.path, "", reason(error, record.path), "error")
         else:
-            if kept_stored:
-                yield Fault(record.path, "", KEPT_STORED, "warning")
+            yield from (Fault(record.path, "", note.message, "warning", note.detail) for note in notes)
 
 
 def _overlap(

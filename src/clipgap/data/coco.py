@@ -12,7 +12,7 @@ from typing import Any
 from clipgap.data.coco_values import Id, bbox_of, id_of, size_of
 from clipgap.data.files import is_marked, read_text, reason
 from clipgap.data.images import displayed_size
-from clipgap.data.places import Place
+from clipgap.data.places import Place, same_split
 from clipgap.data.records import Annotation, Fault, ImageRecord, Records, without_repeats
 from clipgap.errors import DataError, one_line
 
@@ -26,8 +26,6 @@ PLACES = (
     "{}/*.json",
 )
 """Where the file of a split is looked for, in this order."""
-SAME = {"val": ("val", "valid", "validation"), "valid": ("valid", "val", "validation")}
-"""Names that tools give to the same split."""
 FOLDERS = ("images", "{}", "images/{}", ".")
 """Where its images are looked for, and beside the file itself."""
 PREFIXES = ("instances_", "person_keypoints_")
@@ -82,7 +80,7 @@ def _find_file(root: Path, split: str) -> Path:
     if split.endswith(".json"):
         found = [root / split] if (root / split).is_file() else []
     else:
-        names = SAME.get(split, (split,))
+        names = same_split(split)
         found = [path for name in names for place in PLACES for path in sorted(root.glob(place.format(_literal(name))))]
     if not found:
         files = sorted(path.relative_to(root).as_posix() for path in [*root.glob("*.json"), *root.glob("*/*.json")])

@@ -115,7 +115,7 @@ def _notes(dataset: DetectionDataset, to: Format) -> list[str]:
         f"{difficult} difficult boxes are ordinary ones now: YOLO cannot mark them": difficult and to == "yolo",
         f"{crowd} crowd regions are left out: YOLO cannot mark them": crowd and to == "yolo",
         f"{crowd} crowd regions are difficult boxes now, the nearest that VOC has": crowd and to == "voc",
-        f"{difficult} difficult boxes have `difficult: 1`, a key that other tools pass over": difficult
+        f"{difficult} difficult boxes have `difficult: 1` and `ignore: 1`, keys that some tools pass over": difficult
         and to == "coco",
     }
     return [note for note, applies in notes.items() if applies]

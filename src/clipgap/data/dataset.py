@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from clipgap.data.images import read_image_as_declared
+from clipgap.data.images import Note, read_image_as_declared
 from clipgap.data.prepare import Preparer
 from clipgap.data.records import ImageRecord, without_repeats
 from clipgap.errors import DataError
@@ -79,7 +79,7 @@ class DetectionDataset(Dataset[Sample]):
         self.records: tuple[ImageRecord, ...] = tuple(r for r in prepared if keep_empty or r.annotations)
         """The images, with boxes as the targets hold them."""
         self._labels = {name: label for label, name in enumerate(self.classes, start=1)}
-        self._told_of_kept = False
+        self._told: set[str] = set()
 
     @classmethod
     def joined(cls, datasets: Sequence[DetectionDataset]) -> DetectionDataset:
@@ -111,10 +111,11 @@ class DetectionDataset(Dataset[Sample]):
             DataError: the image cannot be read, or its size is not the one its annotation file states.
         """
         record = self.records[index]
-        image, kept_stored = read_record(record)
-        if kept_stored and not self._told_of_kept:
-            self._told_of_kept = True
-            _log.warning("%s: %s (and perhaps others; said once)", record.path, KEPT_STORED)
+        image, notes = read_record(record)
+        for note in notes:
+            if note.message not in self._told:
+                self._told.add(note.message)
+                _log.warning("%s: %s (and perhaps others; said once)", record.path, note.message)
         return Sample(image, self.target(index))
 
     def target(self, index: int) -> Target:
@@ -135,20 +136,17 @@ class DetectionDataset(Dataset[Sample]):
         return {name: counts[name] for name in self.classes}
 
 
-KEPT_STORED = "its EXIF says to turn it, but the size in the annotation file fits it unturned only: used unturned"
-
-
-def read_record(record: ImageRecord) -> tuple[Image.Image, bool]:
-    """The image of a record, and whether it was kept as stored against its EXIF.
+def read_record(record: ImageRecord) -> tuple[Image.Image, tuple[Note, ...]]:
+    """The image of a record, and what there is to say of it.
 
     Raises:
         DataError: the image cannot be read, or its size is not the one the record states.
     """
-    image, kept_stored = read_image_as_declared(record.path, (record.width, record.height))
+    image, notes = read_image_as_declared(record.path, (record.width, record.height))
     if image.size != (record.width, record.height):
         raise DataError(
             f"{record.path}: the image is {image.width} x {image.height}, but its annotation file says "
             f"{record.width} x {record.height}: correct the size and the boxes, put the right image there, or set "
             "size_mismatch: image to go by the image"
         )
-    return image, kept_stored
+    return image, notes

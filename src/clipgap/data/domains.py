@@ -209,7 +209,7 @@ def _read_piece(
 def _read(form: str | None, place: Place, split: str, how: Reading) -> Records:
     if form == "voc":
         return read_voc(place, split, how)
-    return read_coco(place, split) if form == "coco" else read_yolo(place.root, split)
+    return read_coco(place, split) if form == "coco" else read_yolo(place, split, how)
 
 
 def _measured(records: list[ImageRecord]) -> Records:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from clipgap.errors import DataError
@@ -13,12 +15,58 @@ IMAGE_SUFFIXES = frozenset(
 
 def is_image_name(path: Path) -> bool:
     """Whether the name ends as images' do, in any case; the hidden files that some systems leave behind are none."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    return names_image(path.name)
+
+
+def names_image(name: str) -> bool:
+    """`is_image_name` of a bare name."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith(".")
 
 
 def images_under(folder: Path) -> list[Path]:
-    """All images of a folder and the folders in it, sorted."""
-    return sorted(path for path in folder.rglob("*") if is_image_name(path))
+    """All images of a folder and the folders in it, sorted; also what has an image's name and is none.
+
+    Raises:
+        DataError: one of the folders cannot be read.
+    """
+    found: list[Path] = []
+    for path, folders, files in os.walk(folder, onerror=_refuse_folder):
+        here = Path(path)
+        found += [here / name for name in (*files, *folders) if names_image(name)]
+    return sorted(found)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise DataError(f"{error.filename}: cannot be read ({error.strerror}): allow it, or remove the folder") from None
+
+
+def refuse_irregular(file: Path) -> os.stat_result:
+    """The status of a regular file. Looked at before it is opened: opening a pipe would wait for ever.
+
+    Raises:
+        DataError: it is a folder, a pipe, a socket or a device.
+        OSError: there is no such file.
+    """
+    status = os.stat(file)
+    if stat.S_ISDIR(status.st_mode):
+        raise DataError(f"{file}: is a folder, not a file: rename or remove it")
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{file}: is no file but a pipe, a socket or a device: replace or remove it")
+    return status
+
+
+def read_bytes(file: Path) -> bytes:
+    """What is in a file.
+
+    Raises:
+        DataError: it cannot be read, or is no regular file.
+    """
+    try:
+        refuse_irregular(file)
+        with open(file, "rb") as opened:
+            return opened.read()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 def read_text(file: Path) -> str:
@@ -28,9 +76,7 @@ def read_text(file: Path) -> str:
         DataError: it cannot be read, or is not UTF-8.
     """
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from None
+        return read_bytes(file).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{file}: not UTF-8 text: save it as UTF-8") from None
 

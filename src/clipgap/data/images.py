@@ -5,10 +5,13 @@ the orientation, though, and their boxes fit the pixels as stored. The size that
 apart when the turn swaps width and height: where it fits the stored image only, the image is left as stored. A turn by
 180 degrees or a mirror image changes no size, so there the displayed image is what counts; and so it is for TIFF files,
 which PIL turns itself.
+
+Of several frames or pages the first counts. How grey and colours of more than 8 bits are scaled is told in `deep.py`.
 """
 
 from __future__ import annotations
 
+import logging
 import struct
 import warnings
 import zlib
@@ -17,14 +20,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Transpose
 
+from clipgap.data.deep import FEWER_BITS, ORIENTATION, holds_deep_colour, to_rgb
+from clipgap.data.files import refuse_irregular
 from clipgap.errors import DataError
 
-ORIENTATION = 0x0112
-"""EXIF's tag."""
+_log = logging.getLogger(__name__)
+_told: set[str] = set()
+"""What `read_image` has logged already: each thing is said once."""
+
 TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
@@ -37,8 +43,6 @@ TURNS = {
 """What shows an image of that orientation upright."""
 SWAPS = frozenset({5, 6, 7, 8})
 """Orientations that exchange width and height."""
-TOPS = {"F": (1.0, 255.0, 65535.0), "I": (255.0, 65535.0, 2.0**31 - 1)}
-"""Values that may stand for white in modes that do not say; the smallest that no pixel exceeds does."""
 BROKEN = (
     OSError,
     SyntaxError,
@@ -53,6 +57,19 @@ BROKEN = (
     zlib.error,
 )
 """What PIL's decoders are known to raise on broken files."""
+
+
+KEPT_STORED = "its EXIF says to turn it, but the size in the annotation file fits it unturned only: used unturned"
+FIRST_FRAME = "holds several frames or pages: the first is used"
+
+
+class Note(NamedTuple):
+    """What was done about something odd in an image."""
+
+    message: str
+    """In words that are the same for all images of its kind."""
+    detail: str = ""
+    """What this one has of its own."""
 
 
 class DisplayedSize(NamedTuple):
@@ -95,16 +112,29 @@ def read_image(path: Path, declared: tuple[int, int] | None = None) -> Image.Ima
     Raises:
         DataError: the file is missing, broken, cut short, no image, or larger than PIL thinks safe.
     """
-    return read_image_as_declared(path, declared)[0]
+    image, notes = read_image_as_declared(path, declared)
+    for note in notes:
+        if note.message not in _told:
+            _told.add(note.message)
+            _log.warning("%s: %s (and perhaps others; said once)", path, note.message)
+    return image
 
 
-def read_image_as_declared(path: Path, declared: tuple[int, int] | None) -> tuple[Image.Image, bool]:
-    """`read_image`, and whether the image was kept as stored against its EXIF (see `DisplayedSize`)."""
+def read_image_as_declared(path: Path, declared: tuple[int, int] | None) -> tuple[Image.Image, tuple[Note, ...]]:
+    """`read_image`, and what there is to say of it in place of a log."""
     with _opened(path) as image:
         turn, kept_stored = _turn(image, declared)
+        animated = _is_animated(image)
+        deep_colour = holds_deep_colour(image)
         image.load()
-        rgb = _to_rgb(image)
-    return (rgb.transpose(TURNS[turn]) if turn in TURNS else rgb), kept_stored
+        rgb, bits = to_rgb(image, path, deep_colour)
+    said = {
+        Note(KEPT_STORED): kept_stored,
+        Note(FIRST_FRAME): animated,
+        Note(FEWER_BITS, f"{bits} bits"): bits is not None,
+    }
+    turned = rgb.transpose(TURNS[turn]) if turn in TURNS else rgb
+    return turned, tuple(note for note, applies in said.items() if applies)
 
 
 @contextmanager
@@ -114,6 +144,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         # PIL warns about much that does no harm (odd metadata, large images); what does harm raises.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if refuse_irregular(path).st_size == 0:
+                raise DataError(f"{path}: is empty (0 bytes): replace or remove it")
             with Image.open(path) as image:
                 yield image
     except FileNotFoundError:
@@ -148,22 +180,9 @@ def _orientation(image: Image.Image) -> int:
         return 1  # broken metadata: viewers show such an image as stored
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return _scaled(image, (65535.0,))
-    if image.mode in TOPS:
-        return _scaled(image, TOPS[image.mode])
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _scaled(image: Image.Image, tops: tuple[float, ...]) -> Image.Image:
-    """Grey of more than 8 bits: scaled so that white stays white."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    peak = float(values.max())
-    top = next((top for top in tops if peak <= top), peak)
-    grey = np.rint(np.clip(values, 0, None) * (255.0 / top)).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+def _is_animated(image: Image.Image) -> bool:
+    """Whether there are several frames or pages; a camera's second picture (MPO) is none."""
+    try:
+        return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    except BROKEN:
+        return False  # a second frame that is broken: the first one counts anyway

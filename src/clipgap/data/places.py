@@ -64,3 +64,9 @@ def spellings(name: str) -> Iterator[str]:
     """A name with slashes, as it stands, composed and decomposed; each spelling once."""
     name = name.replace("\\", "/")
     return iter(dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))))
+
+
+def same_split(name: str) -> tuple[str, ...]:
+    """The names that tools give to the split of this name; itself first."""
+    names = ("val", "valid", "validation")
+    return (name, *(other for other in names if other != name)) if name in names else (name,)

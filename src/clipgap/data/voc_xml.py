@@ -12,9 +12,9 @@ from defusedxml import ElementTree as SafeTree
 from defusedxml.common import DefusedXmlException
 
 from clipgap.config import VocBoxes
-from clipgap.data.files import is_marked
+from clipgap.data.files import is_marked, read_bytes, reason
 from clipgap.data.records import Annotation, Fault
-from clipgap.errors import one_line
+from clipgap.errors import DataError, one_line
 
 OFFSETS = {"standard": (1, 1, 0, 0), "authors": (1, 1, 1, 1), "zero_based": (0, 0, 0, 0)}
 """What is taken off xmin, ymin, xmax, ymax: VOC counts pixels from 1 and its xmax is the last pixel inside."""
@@ -37,9 +37,11 @@ def read_voc_file(file: Path, boxes: VocBoxes) -> VocFile:
     """Read an annotation file; a file that is none has one fault and is not `readable`."""
     try:
         tree = _parse(file)
+    except DataError as error:
+        return _unreadable(file, reason(error, file))
     except DefusedXmlException:
         return _unreadable(file, "declares entities, which are not read: write them out")
-    except (ParseError, OSError, ValueError, LookupError) as error:
+    except (ParseError, ValueError, LookupError) as error:
         return _unreadable(file, f"not readable as XML ({error}): correct the file")
     if tree.tag != "annotation":
         return _unreadable(
@@ -59,7 +61,7 @@ def read_voc_file(file: Path, boxes: VocBoxes) -> VocFile:
 
 def _parse(file: Path) -> Element:
     """The root element. What declares entities, or might in an encoding of its own, goes through the careful parser."""
-    content = file.read_bytes()
+    content = read_bytes(file)
     if b"<!DOCTYPE" in content or b"\0" in content:
         root: Element = SafeTree.fromstring(content)
         return root

@@ -102,7 +102,7 @@ def test_crowds(tmp_path: Path) -> None:
     assert "1 crowd regions are difficult boxes now" in notes["voc"]
     assert "1 crowd regions are left out" in notes["yolo"]
     assert "1 difficult boxes are ordinary ones now" in notes["yolo"]
-    assert "`difficult: 1`" in notes["coco"]
+    assert "`difficult: 1` and `ignore: 1`" in notes["coco"]
 
 
 @pytest.mark.parametrize("to", FORMATS)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from clipgap.data import ImageRecord, read_yolo
-from clipgap.data.yolo import label_file
+from clipgap.config import Reading
+from clipgap.data import ImageRecord, check, read_yolo
 from clipgap.errors import DataError
-from tests.datasets import draw, make_yolo
+from tests.datasets import data_config, draw, make_yolo
 
 
 def only(root: Path, split: str = "train") -> ImageRecord:
@@ -44,11 +45,6 @@ def test_label_files_of_all_kinds(tmp_path: Path, text: str) -> None:
     assert only(root).annotations[0].box == (0, 0, 40, 20)
 
 
-@pytest.mark.parametrize("names", [["car"], {0: "car"}, {"0": "car", 7: "x"}])
-def test_names_as_list_or_mapping(tmp_path: Path, names: object) -> None:
-    assert only(make_yolo(tmp_path, {"a": "0 .5 .5 1 1"}, names)).annotations[0].name == "car"
-
-
 def test_an_image_without_a_label_file_has_no_boxes(tmp_path: Path) -> None:
     root = make_yolo(tmp_path, {"a": "0 .5 .5 1 1", "b": ""})
     draw(root / "images/train/c.JPG")
@@ -65,31 +61,6 @@ def test_no_label_file_at_all_is_an_error(tmp_path: Path) -> None:
     assert str(root / "labels/train/a.txt") in faults[0].message
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("0 0.5 0.5 1", "expected five numbers"),
-        ("0 0.5 0.5 1 1 0.9", "expected five numbers"),
-        ("0", "expected five numbers"),
-        ("car 0.5 0.5 1 1", "expected five numbers"),
-        ("0 nan 0.5 1 1", "expected five numbers"),
-        ("inf 0.5 0.5 1 1", "expected five numbers"),
-        ("0 .1 .1 .2 .1 .2 .2", "polygon"),
-        ("2 0.5 0.5 1 1", "class 2 is not one of the 2 in `names`"),
-        ("-1 0.5 0.5 1 1", "class -1"),
-        ("0.5 0.5 0.5 1 1", "class 0.5"),
-        ("0 20 10 40 20", "relative to the image"),
-    ],
-)
-def test_faults_name_the_line(tmp_path: Path, line: str, message: str) -> None:
-    root = make_yolo(tmp_path, {"a": f"0 .5 .5 1 1\n\n{line}\n1 .5 .5 1 1\n"})
-    records, faults = read_yolo(root, "train")
-    assert [a.where for a in records[0].annotations] == ["line 1", "line 4"]
-    assert [(fault.file, fault.where) for fault in faults] == [(root / "labels/train/a.txt", "line 3")]
-    assert message in faults[0].message
-    assert faults[0].severity == "error"
-
-
 def test_broken_files_are_faults(tmp_path: Path) -> None:
     root = make_yolo(tmp_path, {"a": "0 .5 .5 1 1", "b": "", "c": ""})
     (root / "labels/train/b.txt").write_bytes(b"\xff\xff")
@@ -99,39 +70,14 @@ def test_broken_files_are_faults(tmp_path: Path) -> None:
     assert [fault.file.name for fault in faults] == ["b.txt", "c.png"]
 
 
-@pytest.mark.parametrize(
-    "description",
-    [
-        "train: images/train",
-        "path: .\ntrain: ./images/train",
-        "path: images\ntrain: train",
-        "path: /nowhere/else\ntrain: images/train",
-        "train: ../images/train",  # as Roboflow writes it
-        "train: [images/train]",
-        "train: list.txt",
-        "train: [list.txt]",
-    ],
-)
-def test_splits_of_all_kinds(tmp_path: Path, description: str) -> None:
-    root = make_yolo(tmp_path / "set", {"my car": "0 .5 .5 1 1"})
-    (root / "list.txt").write_text("./images/train/my car.png\r\n")
-    (root / "data.yaml").write_text(f"{description}\nnames: [car]")
-    assert only(root).image_id == "images/train/my car.png"
-
-
-def test_the_only_yaml_file_will_do(tmp_path: Path) -> None:
-    root = make_yolo(tmp_path, {"a": "0 .5 .5 1 1"})
-    (root / "data.yaml").rename(root / "coco8.yml")
-    assert only(root).image_id == "images/train/a.png"
-
-
 def test_list_files_with_absolute_and_relative_lines(tmp_path: Path) -> None:
     root = make_yolo(tmp_path, {"a": "0 .5 .5 1 1", "b": "", "c": ""})
     lines = [str(root / "images/train/a.png"), "images/train/b.png", "train/c.png", "images/train/none.png"]
     (root / "images/my.txt").write_text("\n".join(lines))
     records, faults = read_yolo(root, "images/my.txt")
     assert [record.path.name for record in records] == ["a.png", "b.png", "c.png"]
-    assert [str(fault) for fault in faults] == [f"{root / 'images/train/none.png'}: no such image"]
+    message = "no such image: add it, correct the line, or remove it"
+    assert [str(fault) for fault in faults] == [f"{root / 'images/my.txt'}, line 4: images/train/none.png: {message}"]
 
 
 def test_repeated_images_are_errors(tmp_path: Path) -> None:
@@ -149,33 +95,73 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     assert only(root).path.name == "a.png"
 
 
+OUTLINE = "0 .25 .25 .75 .25 .75 .5"
+
+
+def test_outlines_become_boxes_and_are_counted_once(tmp_path: Path) -> None:
+    root = make_yolo(tmp_path, {"a": f"{OUTLINE}\n0 .5 .5 1 1\n", "b": OUTLINE})
+    records, faults = read_yolo(root, "train")
+    assert [[a.box for a in record.annotations] for record in records] == [
+        [(10, 5, 30, 10), (0, 0, 40, 20)],
+        [(10, 5, 30, 10)],
+    ]
+    assert [(fault.file, fault.severity) for fault in faults] == [(root / "data.yaml", "warning")]
+    assert faults[0].detail == f"2 of them, the first in {root / 'labels/train/a.txt'}, line 1"
+
+
+def test_outlines_are_refused_where_asked(tmp_path: Path) -> None:
+    root = make_yolo(tmp_path, {"a": f"{OUTLINE}\n0 .5 .5 1 1\n"})
+    records, faults = read_yolo(root, "train", Reading(yolo_segments="error"))
+    assert [a.where for a in records[0].annotations] == ["line 2"]
+    assert [(fault.where, fault.severity) for fault in faults] == [("line 1", "error")]
+    assert "set yolo_segments: box" in faults[0].message
+
+
+def test_a_domain_says_what_becomes_of_outlines(tmp_path: Path) -> None:
+    make_yolo(tmp_path, {"a": OUTLINE})
+    config = data_config(tmp_path, "yolo", train="train", yolo_segments="error")
+    assert [fault.where for fault in check(config).faults("error")] == ["line 1"]
+    assert check(data_config(tmp_path, "yolo", train="train")).ok
+
+
+def test_poses_give_their_boxes(tmp_path: Path) -> None:
+    root = make_yolo(tmp_path, {"a": "0 .5 .5 1 1 .1 .1 2 .2 .2 0\n0 .5 .5 1 1\n0 .5 .5 1 1 .1 .1\n"})
+    with (root / "data.yaml").open("a") as file:
+        file.write("kpt_shape: [2, 3]\n")
+    records, faults = read_yolo(root, "train")
+    assert [a.box for a in records[0].annotations] == [(0, 0, 40, 20), (0, 0, 40, 20)]
+    message = "expected 5 numbers, or with the key points of `kpt_shape` 11"
+    assert [str(f) for f in faults] == [f"{root / 'labels/train/a.txt'}, line 3: 7 numbers: {message}"]
+
+
+def irregular(path: Path, kind: str) -> None:
+    path.unlink(missing_ok=True)
+    {"pipe": os.mkfifo, "folder": os.mkdir, "empty": Path.touch, "loop": lambda p: os.symlink(p.name, p)}[kind](path)
+
+
 @pytest.mark.parametrize(
-    ("description", "message"),
-    [
-        ("", "expected `names"),
-        ("- a", "expected `names"),
-        ("train: [", "not valid YAML"),
-        ("train: images/train", "`names` must list the classes"),
-        ("names: []\ntrain: images/train", "`names` must list the classes"),
-        ("names: {x: car}\ntrain: images/train", "class indices"),
-        ("names: [car]\nval: images/train", "no split 'train' .*val"),
-        ("names: [car]\ntrain: {a: b}", "no split 'train'"),
-        ("names: [car]\ntrain: nowhere", "no folder or list of images 'nowhere' in "),
-    ],
+    ("kind", "message"), [("pipe", "is no file but a pipe"), ("folder", "is a folder"), ("loop", "cannot be read")]
 )
-def test_a_description_that_will_not_do(tmp_path: Path, description: str, message: str) -> None:
-    root = make_yolo(tmp_path, {"a": ""})
-    (root / "data.yaml").write_text(description)
-    with pytest.raises(DataError, match=message) as caught:
+@pytest.mark.parametrize("name", ["images/train/a.png", "labels/train/a.txt"])
+def test_what_is_no_file_is_one_fault(tmp_path: Path, name: str, kind: str, message: str) -> None:
+    root = make_yolo(tmp_path, {"a": "0 .5 .5 1 1", "b": ""})
+    irregular(root / name, kind)
+    _, faults = read_yolo(root, "train")
+    assert [fault.file for fault in faults] == [root / name]
+    assert message in faults[0].message
+    assert faults[0].severity == "error"
+
+
+@pytest.mark.parametrize(("kind", "message"), [("pipe", "is no file but a pipe"), ("empty", "expected `names")])
+def test_a_description_that_is_no_file(tmp_path: Path, kind: str, message: str) -> None:
+    root = make_yolo(tmp_path, {"a": "0 .5 .5 1 1"})
+    irregular(root / "data.yaml", kind)
+    with pytest.raises(DataError, match=message):
         read_yolo(root, "train")
-    assert "\n" not in str(caught.value)
 
 
-def test_a_set_without_description(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data\.yaml: does not exist"):
-        read_yolo(tmp_path, "train")
-
-
-def test_the_last_folder_named_images_becomes_labels() -> None:
-    assert label_file(Path("/images/set/images/x/a.b.jpg")) == Path("/images/set/labels/x/a.b.txt")
-    assert label_file(Path("photos/a.jpg")) == Path("photos/a.txt")
+def test_a_list_that_is_no_file(tmp_path: Path) -> None:
+    root = make_yolo(tmp_path, {"a": "0 .5 .5 1 1"})
+    irregular(root / "my.txt", "pipe")
+    with pytest.raises(DataError, match=r"my\.txt: is no file but a pipe"):
+        read_yolo(root, "my.txt")

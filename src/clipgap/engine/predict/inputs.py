@@ -55,8 +55,6 @@ def read_input(path: Path) -> Image.Image | DataError:
     """The picture in a file, or why there is none: one bad file does not end a folder."""
     from clipgap.data import read_image
 
-    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
-        return DataError(f"{path}: {NO_FILE}: replace or remove it")
     try:
         return read_image(path)
     except DataError as error:
