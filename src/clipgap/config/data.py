@@ -48,7 +48,8 @@ class PartConfig(Section):
     images: str | None = None
     """Folder of the images, relative to `root`, where it is none of the format's usual ones."""
     annotations: str | None = None
-    """Folder of VOC's XML files, relative to `root`, where it is not `Annotations`."""
+    """Folder of VOC's XML files or YOLO's label files, relative to `root`, where it is none of the format's usual
+    ones."""
     train: Splits = None
     """Split that step one and step two learn from (source only)."""
     val: Splits = None

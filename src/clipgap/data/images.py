@@ -103,14 +103,14 @@ def read_image(path: Path, declared: tuple[int, int] | None = None) -> Image.Ima
     """Read an image as 8-bit RGB, turned as a person sees it.
 
     Grey, palette, CMYK, 16-bit and float images are converted (deep ones scaled, not clipped), transparency is laid on
-    white.
+    white. What is odd about an image is logged, each kind once.
 
     Args:
         path: the image.
         declared: (width, height) that the annotation file states: decides whether EXIF's turn is applied (see above).
 
     Raises:
-        DataError: the file is missing, broken, cut short, no image, or larger than PIL thinks safe.
+        DataError: the file is missing, broken, cut short, no image, no regular file, or larger than PIL thinks safe.
     """
     image, notes = read_image_as_declared(path, declared)
     for note in notes:

@@ -17,7 +17,7 @@ class Place:
     images: str | None = None
     """Folder of the images, relative to `root`, where it is none of the format's usual ones."""
     annotations: str | None = None
-    """Folder of VOC's XML files, likewise."""
+    """Folder of VOC's XML files or YOLO's label files, likewise."""
     outside: bool = False
     """Whether files outside of `root` may be read."""
 

@@ -20,6 +20,8 @@ from clipgap.data.yolo_lines import Labels, LineRules, read_label_file
 from clipgap.data.yolo_set import images_of
 from clipgap.errors import DataError
 
+__all__ = ["label_file", "read_yolo"]
+
 
 def read_yolo(place: Place | Path, split: str, how: Reading | None = None) -> Records:
     """Read a split of a YOLO data set.
@@ -59,12 +61,12 @@ def read_yolo(place: Place | Path, split: str, how: Reading | None = None) -> Re
         labelled += file is not None
         faults += labels.faults
         enclosed += [f"{file}, {line}" for line in labels.outlines]
-        source = file or label_file(path)
+        source = file or folders.expected(path)
         listed.append(
             (where, ImageRecord(_image_id(path, place.root), path, width, height, labels.annotations, source))
         )
     if listed and not labelled:
-        faults.append(Fault(description.file, split, _no_labels(label_file(listed[0][1].path), place), "error"))
+        faults.append(Fault(description.file, split, _no_labels(folders.expected(listed[0][1].path), place), "error"))
     records, repeats = without_repeats(listed, description.file)
     return records, faults + _said_of_outlines(description, split, enclosed) + repeats + folders.faults()
 

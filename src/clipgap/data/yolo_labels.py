@@ -53,6 +53,11 @@ class LabelFolders:
                 return Path(path)
         return None
 
+    def expected(self, image: Path) -> Path:
+        """Where the label file of an image would be."""
+        own = self._own(str(image.parent))
+        return Path(own, f"{image.stem}.txt") if own else label_file(image)
+
     def faults(self) -> list[Fault]:
         """Warnings about label files of several images, and of none. Ask when all images have asked for theirs."""
         message = "is the label file of several images: each is given its boxes"
@@ -67,6 +72,10 @@ class LabelFolders:
 
     def _candidates(self, folder: str) -> Iterator[str]:
         """The folders in which label files of a folder of images may be."""
+        own = self._own(folder)
+        if own:
+            yield own
+            return
         split = _around_images(folder)
         if split:
             parent, rest = split
@@ -74,6 +83,19 @@ class LabelFolders:
             homes = [os.path.join(parent, name, rest).rstrip(os.sep) for name in sorted(cased, reverse=True)]
             yield from (home for home in homes if self._place.outside or self._place.holds(Path(home)))
         yield folder
+
+    def _own(self, folder: str) -> str | None:
+        """The folder that the data file names, and below it what the images have below theirs."""
+        if not self._place.annotations:
+            return None
+        root = self._place.root
+        split = _around_images(folder)
+        if self._place.images or not split:
+            inside = os.path.relpath(folder, root / (self._place.images or "."))
+        else:
+            inside = split[1]
+        inside = "" if inside == "." or inside.startswith("..") else inside
+        return os.path.join(root, self._place.annotations, inside).rstrip(os.sep)
 
     def _names(self, folder: str) -> list[str]:
         if folder not in self._listed:

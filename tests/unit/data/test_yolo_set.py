@@ -11,7 +11,7 @@ import pytest
 from clipgap.data import check, read_yolo
 from clipgap.data.check_report import by_kind
 from clipgap.data.places import Place
-from clipgap.data.yolo_labels import label_file
+from clipgap.data.yolo import label_file
 from clipgap.errors import DataError
 from tests.datasets import data_config, draw, make_yolo
 
@@ -98,6 +98,28 @@ def test_the_folder_of_images_that_a_data_file_names(tmp_path: Path) -> None:
     root = make(tmp_path, "photos/train/a.png", "photos/train/a.txt", "other/train/b.png")
     place = Place(root, images="photos")
     assert found(place, "train") == found(place, "all") == [("photos/train/a.png", 1)]
+
+
+@pytest.mark.parametrize(
+    ("images", "image", "label"),
+    [
+        ("photos", "photos/train/a.png", "texts/train/a.txt"),
+        ("photos/train", "photos/train/a.png", "texts/a.txt"),
+        (None, "images/train/a.png", "texts/train/a.txt"),
+        (None, "train/a.png", "texts/train/a.txt"),
+    ],
+)
+def test_the_folder_of_label_files_that_a_data_file_names(
+    tmp_path: Path, images: str | None, image: str, label: str
+) -> None:
+    root = make(tmp_path, image, label, f"{Path(label).parent}/b.txt")
+    place = Place(root, images=images, annotations="texts")
+    split = "all" if images == "photos/train" else "train"
+    records, faults = read_yolo(place, split)
+    assert [(record.image_id, record.source) for record in records] == [(image, root / label)]
+    assert [fault.file.name for fault in faults] == ["b.txt"]
+    (root / label).unlink()
+    assert f"no {root / label}" in read_yolo(place, split)[1][0].message
 
 
 @pytest.mark.parametrize(
