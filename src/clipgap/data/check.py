@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from clipgap.config import DataConfig, DomainConfig, Role
+from clipgap.data.check_images import look_at_images
 from clipgap.data.check_report import CheckReport, SplitReport
 from clipgap.data.class_names import absent_classes, odd_names
-from clipgap.data.dataset import DetectionDataset, read_record
+from clipgap.data.dataset import DetectionDataset
 from clipgap.data.domains import read_pieces, shared_images
 from clipgap.data.files import reason
 from clipgap.data.records import Fault, ImageRecord
@@ -85,13 +86,9 @@ def _look(
 
 
 def _image_faults(dataset: DetectionDataset, title: str, progress: Progress | None) -> Iterable[Fault]:
-    for record in progress(dataset.records, title) if progress else dataset.records:
-        try:
-            _, notes = read_record(record)
-        except DataError as error:
-            yield Fault(record.path, "", reason(error, record.path), "error")
-        else:
-            yield from (Fault(record.path, "", note.message, "warning", note.detail) for note in notes)
+    shown = progress(dataset.records, title) if progress else dataset.records
+    for _, faults in zip(shown, look_at_images(dataset.records), strict=True):
+        yield from faults
 
 
 def _overlap(

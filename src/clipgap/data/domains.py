@@ -10,6 +10,7 @@ from pathlib import Path
 from clipgap.config import DataConfig, DomainConfig, Metric, PartConfig, Reading, Role, load_data_config
 from clipgap.data.coco import read_coco
 from clipgap.data.dataset import DetectionDataset
+from clipgap.data.files import many_objects
 from clipgap.data.images import displayed_size
 from clipgap.data.places import Place
 from clipgap.data.records import Fault, ImageRecord, Records, path_key
@@ -129,7 +130,8 @@ def read_pieces(config: DataConfig, domain: DomainConfig, pieces: Pieces, traini
     Raises:
         DataError: nothing can be read at all: no such folder, no such split.
     """
-    dataset = DetectionDataset.joined([_read_piece(config, domain, *piece, training) for piece in pieces])
+    with many_objects():
+        dataset = DetectionDataset.joined([_read_piece(config, domain, *piece, training) for piece in pieces])
     root = config.folder(domain)
     where = " + ".join(f"split {split}" for _, split in pieces)
     unknown = sum(dataset.left_out.values())

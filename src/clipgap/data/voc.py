@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from clipgap.config import Reading, VocBoxes
-from clipgap.data.files import images_under, is_image_name, read_lines, reason
+from clipgap.data.files import images_under, is_image_name, named_under, read_lines, reason
 from clipgap.data.images import displayed_size
 from clipgap.data.places import Place
 from clipgap.data.records import Fault, ImageRecord, Records, without_repeats
@@ -39,9 +40,9 @@ class _Files:
 
     @classmethod
     def of(cls, layout: _Layout) -> _Files:
-        folder = layout.annotations
-        xml = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".xml" and path.name[0] != ".")
-        return cls(layout, _by_stem(folder, xml), _by_stem(layout.images, images_under(layout.images)))
+        annotations = named_under(layout.annotations, _names_annotations)
+        images = images_under(layout.images)
+        return cls(layout, _by_stem(layout.annotations, annotations), _by_stem(layout.images, images))
 
     def annotation_file(self, stem: str) -> Path | None:
         """Raises ValueError: it lies outside of the data set's folder."""
@@ -116,10 +117,16 @@ def _list_file(layout: _Layout, split: str) -> Path | None:
     )
 
 
+def _names_annotations(name: str) -> bool:
+    return name.lower().endswith(".xml") and not name.startswith(".")
+
+
 def _by_stem(folder: Path, paths: Iterable[Path]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
+    start = len(os.path.join(folder, "")) if folder != Path() else 0
     for path in paths:
-        found.setdefault(_key(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
+        stem = os.path.splitext(str(path)[start:])[0].replace(os.sep, "/")
+        found.setdefault(_key(stem), []).append(path)
     return found
 
 

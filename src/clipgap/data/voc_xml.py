@@ -89,18 +89,18 @@ def _annotation(element: Element, where: str, boxes: VocBoxes) -> Annotation:
         raise ValueError("has no <bndbox>: write its box")
     less = OFFSETS[boxes]
     said = {child.tag: child.text for child in box}
-    x1, y1, x2, y2 = (_corner(said.get(key), key) - less[number] for number, key in enumerate(CORNERS))
-    difficult = is_marked(element.findtext("difficult"))
-    return Annotation(name, (x1, y1, x2, y2), difficult, crowd=False, where=where)
+    x1, y1, x2, y2 = [_corner(said.get(key), key) for key in CORNERS]
+    corners = (x1 - less[0], y1 - less[1], x2 - less[2], y2 - less[3])
+    return Annotation(name, corners, is_marked(element.findtext("difficult")), False, where)
 
 
 def _corner(said: str | None, key: str) -> float:
     try:
         value = float(said or "")
+        if math.isfinite(value):
+            return value
     except ValueError:
-        value = math.nan
-    if math.isfinite(value):
-        return value
+        pass
     text = (said or "").strip()
     raise ValueError(
         f"<{key}> of its <bndbox> is {one_line(repr(text))}: write a number" if text else f"has no <{key}>: write it"

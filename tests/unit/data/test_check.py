@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from clipgap.config import DataConfig
-from clipgap.data import ImageRecord, check
+from clipgap.data import ImageRecord, check, check_images
 from tests.datasets import draw, make_voc, make_yolo
 
 CAR = ("car", (1, 1, 40, 20))
@@ -159,3 +160,21 @@ def test_names_from_files_never_break_a_line(tmp_path: Path) -> None:
     for fault in faults:
         assert str(fault).isprintable()
         assert len(str(fault)) < 800
+
+
+@pytest.mark.parametrize("cores", [0, 1, 2])
+def test_many_images_are_opened_by_several_processes_with_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    make_voc(tmp_path / "day", {f"{number:02}": [CAR] for number in range(9)})
+    make_voc(tmp_path / "day", {"v": [CAR]}, "val")
+    make_yolo(tmp_path / "night", {"x": "0 .5 .5 1 1"}, split="test")
+    for number in (1, 4, 8):
+        (tmp_path / f"day/JPEGImages/{number:02}.png").write_bytes(b"broken")
+    draw(tmp_path / "day/JPEGImages/03.png", (40, 20), orientation=6)
+    alone = check(config(tmp_path))
+    monkeypatch.setattr(check_images, "MANY", 2)
+    monkeypatch.setattr(check_images, "CHUNK", 2)
+    monkeypatch.setattr(check_images, "_cores", lambda: cores)
+    assert check(config(tmp_path)) == alone
+    assert [fault.file.stem for fault in alone.faults("error")] == ["01", "04", "08"]
