@@ -166,7 +166,7 @@ def _read_stems(files: _Files, lines: Sequence[tuple[str, str]], boxes: VocBoxes
         except ValueError as error:
             faults.append(Fault(list_file, where, str(error), "error"))
             continue
-        if file is None or not file.is_file():
+        if file is None or not os.path.exists(file):
             message = "does not exist: remove the line, or write the file (without objects if there are none)"
             faults.append(Fault(list_file, where, message, "error", str(files.layout.annotations / f"{stem}.xml")))
             continue

@@ -1,0 +1,51 @@
+"""docs/robustness.md from the rows: `python -m tests.robustness.write` writes it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.robustness.coco_rows import COCO
+from tests.robustness.image_rows import IMAGES
+from tests.robustness.row import CommandRow, DataRow
+from tests.robustness.voc_rows import VOC_ROWS
+from tests.robustness.yolo_rows import YOLO_ROWS
+
+PAGE = Path(__file__).parents[2] / "docs/robustness.md"
+SECTIONS: dict[str, Sequence[DataRow | CommandRow]] = {
+    "COCO": COCO,
+    "VOC": VOC_ROWS,
+    "YOLO": YOLO_ROWS,
+    "Images": IMAGES,
+}
+HEAD = """# Robustness
+
+What is done with data and commands that are not as they should be. Every row is a test (`tests/robustness`), and this
+page is written from the tests: `python -m tests.robustness.write`. An error ends in exit code 2 and one line that names
+the file, the place in it and the fix; a warning says what was done. More than three of one kind are one line, with
+their number and the first three places.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "".join(f"\n## {title}\n\n{_table(rows)}" for title, rows in SECTIONS.items())
+
+
+def _table(rows: Sequence[DataRow | CommandRow]) -> str:
+    head = "| what | kind | what is said |\n|---|---|---|\n"
+    return head + "".join(f"| {_cell(row.what)} | {_kind(row)} | {_cell(row.said) or '(nothing)'} |\n" for row in rows)
+
+
+def _kind(row: DataRow | CommandRow) -> str:
+    if not row.said:
+        return "read"
+    return "error" if row.code else "warning"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").strip()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
