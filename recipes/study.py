@@ -34,7 +34,7 @@ from scipy.stats import t as student
 from clipgap.config import RunConfig, load_config
 from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.fit import fit
-from clipgap.engine.runtime import log
+from clipgap.engine.progress import log
 from clipgap.engine.train import train
 from clipgap.world import DOMAINS, write_domain, write_world
 

@@ -46,9 +46,16 @@ class TrainingError(ClipgapError):
 
 
 class Interrupted(ClipgapError):  # noqa: N818 (no error)
-    """Ctrl-C or SIGTERM ended a job after it had saved what it did. The message says how far it got.
+    """Ctrl-C or SIGTERM ended a job. The message says how far it got.
 
-    The command line adds the very command that goes on: the user's own, with `--resume`.
+    The command line adds the very command that goes on: the user's own, with `--resume` where something was saved.
+
+    Args:
+        message: what was done.
+        resume: whether something was saved that `--resume` goes on from.
+        signal: the signal's number; 128 more is the exit code.
     """
 
-    exit_code = 130
+    def __init__(self, message: str = "", *, resume: bool = True, signal: int = 2) -> None:
+        super().__init__(message)
+        self.resume, self.exit_code = resume, 128 + signal

@@ -27,6 +27,7 @@ FLOORS = {
     "engine": 5,
     "export": 5,
     "cli": 6,
+    "__main__": 7,
 }
 
 

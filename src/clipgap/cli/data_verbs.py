@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from clipgap.cli.commands import command, config_words
 from clipgap.cli.options import Config, Json, Settings, resolve
+from clipgap.config import DataConfig
 from clipgap.errors import ConfigError
 
 app = typer.Typer(help="Check and convert data sets.")
@@ -17,16 +19,26 @@ app = typer.Typer(help="Check and convert data sets.")
 @app.command()
 def check(config: Config, settings: Settings = [], as_json: Json = False) -> int:  # noqa: B006
     """Count images and boxes of every domain, and tell every fault with its file and place."""
-    from clipgap.cli.show import stdout
+    from clipgap.cli.show import say, stdout
     from clipgap.data import check as run_check
-    from clipgap.engine.runtime import track
+    from clipgap.engine.progress import track
 
-    report = run_check(resolve(config, settings).data, track)
+    data = resolve(config, settings).data
+    report = run_check(data, track)
     if as_json:
         typer.echo(json.dumps(report.to_json()))
     else:
         stdout.print(report.render())
+        if report.ok and data.source.pieces("train"):
+            say(f"next: {_next(data, config_words(config, settings))}")
     return 0 if report.ok else 2
+
+
+def _next(data: DataConfig, words: list[str]) -> str:
+    """Step one, or, where there are no prompts to fit anything to, step two without it."""
+    if data.prompts.set or data.prompts.targets:
+        return command("fit", *words)
+    return command("train", *words, "--set", "augment.kind=none")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from clipgap.cli.options import Config, Device, Json, Seed, Settings, overrides, resolve
+from clipgap.errors import Interrupted
 
 config_app = typer.Typer(help="Look at settings.")
 
@@ -57,7 +58,11 @@ def demo(
     from clipgap.cli.show import print_comparison, say
     from clipgap.engine.demo import run_demo
 
-    compared = run_demo(out, quick, tuple(overrides(settings, device, seed)))
+    try:
+        compared = run_demo(out, quick, tuple(overrides(settings, device, seed)))
+    except (KeyboardInterrupt, Interrupted) as error:
+        number = error.exit_code - 128 if isinstance(error, Interrupted) else 2
+        raise Interrupted(f"interrupted; what is done stays in {out}", signal=number) from None
     if as_json:
         typer.echo(json.dumps({"scores": compared.scores, "pictures": str(compared.pictures)}))
         return

@@ -13,7 +13,8 @@ from typing import Any
 import typer
 
 from clipgap.cli import data_verbs, info_verbs, predict_verb, run_verbs, world_verbs
-from clipgap.errors import ClipgapError
+from clipgap.cli.commands import going_on
+from clipgap.errors import ClipgapError, Interrupted
 
 app = typer.Typer(
     name="clipgap",
@@ -33,7 +34,6 @@ VERBS: dict[str, Callable[..., Any]] = {
     "import": run_verbs.import_checkpoint,
     "doctor": info_verbs.doctor,
 }
-INTERRUPTED = "interrupted; fit, train and world pretrain go on with --resume, demo when it is called again"
 for verb, function in VERBS.items():
     app.command(verb)(function)
 app.add_typer(data_verbs.app, name="data")
@@ -58,10 +58,12 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str], debug: bool) -> int:
     try:
         result: Any = app(arguments or ["--help"], standalone_mode=False)
+    except Interrupted as error:
+        return _fail(going_on(arguments, error), error.exit_code, debug)
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(INTERRUPTED, 130, debug)
+        return _fail("interrupted", 130, debug)
     except BrokenPipeError:
         return 1
     except OSError as error:
@@ -73,7 +75,7 @@ def _run(arguments: list[str], debug: bool) -> int:
             return _fail(f"{error.format_message()} (see {command} --help)", 2, debug)
         return _fail(f"failed: {type(error).__name__}: {error} (--debug shows where)", 1, debug)
     if result == 130:  # typer has caught the interruption
-        return _fail(INTERRUPTED, 130, debug)
+        return _fail("interrupted", 130, debug)
     return result if isinstance(result, int) else 0
 
 

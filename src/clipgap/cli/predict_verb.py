@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clipgap.cli.commands import command
 from clipgap.cli.options import Device, Json
 from clipgap.config import DetectionPrecision, RunSection
 from clipgap.errors import WeightsError
@@ -97,4 +98,4 @@ def _tell(result: Predictions, run: Path, out: Path, truth: str | None, as_json:
     if truth:
         say(f"{truth}: true boxes known of {result.with_truth} of {result.images} images, drawn dashed in white")
     if (run / "run.yaml").is_file():
-        say(f"next: clipgap evaluate {run}")
+        say(f"next: {command('evaluate', run)}")

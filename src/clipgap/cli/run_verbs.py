@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from clipgap.cli.commands import command, config_words, free, setting, stopped_at_once
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, resolve
 from clipgap.errors import ClipgapError
 from clipgap.files import require_new_file
@@ -23,15 +24,23 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Step one: fit the semantic augmentations from source images and prompts."""
-    from clipgap.cli.show import fit_table
+    resolved = resolve(config, settings, device, seed)
+    require_new_file(out, "--out")
+    from clipgap.cli.show import fit_table, say
     from clipgap.engine.fit import fit as run
+    from clipgap.engine.fit import half_done
 
-    augmentations = run(resolve(config, settings, device, seed), out, resume=resume)
+    with stopped_at_once(half_done(out)):
+        augmentations = run(resolved, out, resume=resume)
     if as_json:
         prompts = {"source": augmentations.prompts.source, "targets": augmentations.prompts.targets}
         typer.echo(json.dumps({"file": str(out), "prompts": prompts, **augmentations.record}))
     else:
         fit_table(augmentations, out)
+        words = config_words(config, settings, device, seed, but="augment.file")
+        run_out = Path(resolved.run.out)
+        new = [] if free(run_out) == run_out else setting("run.out", free(run_out))
+        say(f"next: {command('train', *words, *setting('augment.file', out), *new)}")
 
 
 def train(
@@ -43,18 +52,21 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Step two: train the detector on the source domain."""
-    from clipgap.cli.show import say
+    from clipgap.cli.show import say, tell_trained
     from clipgap.engine.train import train as run
 
-    result = run(resolve(config, settings, device, seed), resume=resume)
+    resolved = resolve(config, settings, device, seed)
+    with stopped_at_once(Path(resolved.run.out) / "run.yaml"):
+        result = run(resolved, resume=resume)
     if not result.main:
         return
     if as_json:
-        typer.echo(json.dumps({"run": str(result.path), "best": result.best, "best_step": result.best_step}))
+        kept = {"run": str(result.path), "best": result.best, "best_step": result.best_step}
+        figures = {"figure": result.figure, "split": result.split, "seconds": round(result.seconds, 1)}
+        typer.echo(json.dumps(kept | figures))
     else:
-        best = "" if result.best is None else f" ({result.best:.1f} on the source's validation split)"
-        say(f"{result.path}: the weights of step {result.best_step}{best}")
-        say(f"next: clipgap evaluate {result.path}")
+        tell_trained(result, resolved.train.steps)
+        say(f"next: {command('evaluate', result.path, *(['--device', device] if device else []))}")
 
 
 def evaluate(
@@ -67,7 +79,7 @@ def evaluate(
 ) -> None:
     """Score a detector on the source and on every target domain."""
     from clipgap.cli.exported import load_exported
-    from clipgap.cli.show import print_table
+    from clipgap.cli.show import print_table, say
     from clipgap.engine.evaluate import evaluate_run
 
     if config is None and not (run / "run.yaml").is_file():
@@ -82,6 +94,9 @@ def evaluate(
         typer.echo(json.dumps(table.to_json()))
     else:
         print_table(table)
+        domain = next(iter(resolved.data.targets), resolved.data.source)
+        pictures = resolved.data.folder(domain, domain.pieces("scored")[0][0])
+        say(f"next: {command('predict', run, pictures, '--out', free(Path('out')))}")
 
 
 def export(
@@ -98,9 +113,9 @@ def export(
     if as_json:
         typer.echo(json.dumps({"exported": str(out), "difference": difference}))
     else:
-        say(
-            f"{out}: differs from PyTorch by {difference:.0e} of the largest number; next: clipgap predict {out} IMAGES"
-        )
+        say(f"{out}: differs from PyTorch by {difference:.0e} of the largest number")
+        if (run / "run.yaml").is_file():
+            say(f"next: {command('evaluate', out, '--config', run / 'run.yaml')}")
 
 
 def import_checkpoint(
@@ -118,4 +133,5 @@ def import_checkpoint(
     if as_json:
         typer.echo(json.dumps({"detector": str(out), "classes": detector.classes}))
     else:
-        say(f"{out}: a Detector of {len(detector.classes)} classes; next: clipgap predict {out} IMAGES")
+        say(f"{out}: a Detector of {len(detector.classes)} classes")
+        say(f"next: {command('export', out, '--out', free(out.with_name(f'{out.name}_onnx')))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -10,8 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from clipgap.augment import SemanticAugmentations
+from clipgap.engine.progress import log
+from clipgap.engine.train import Trained
 from clipgap.metrics import ScoreTable
 
+USELESS = 1.0
+"""AP in 0-100 below which a detector is of no use."""
 stdout = Console(width=None if sys.stdout.isatty() else 1000)
 """In a file or a pipe nothing is wrapped or cut, however long a line is."""
 
@@ -39,7 +44,18 @@ def fit_table(augmentations: SemanticAugmentations, file: Path) -> None:
     losses = f"direction loss {record['direction_loss']:.4f}, l1 loss {record['l1_loss']:.4f}"
     say(f"{record['clip']}; last step: {losses}")
     say(f"{file}: {len(augmentations.prompts.targets)} offsets of {list(augmentations.offsets.shape[1:])}")
-    say(f"next: clipgap train --config ... --set augment.file={file}")
+
+
+def tell_trained(result: Trained, steps: int) -> None:
+    """Which weights were kept, how good they are, and how long it took; a warning where they find next to nothing."""
+    took = f"{steps} steps in {timedelta(seconds=round(result.seconds))}"
+    if result.best is None:
+        say(f"{result.path}: the weights of step {result.best_step}; {took}")
+        return
+    said = f"{result.figure} {result.best:.1f} on {result.split}"
+    say(f"{result.path}: the weights of step {result.best_step}, {said}; {took}")
+    if result.best < USELESS:
+        log.print(f"{said} after {steps} steps: it finds next to nothing; train longer (train.steps)", style="yellow")
 
 
 def print_comparison(scores: dict[str, dict[str, float]]) -> None:

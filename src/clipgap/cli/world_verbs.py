@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from clipgap.cli.commands import command, setting, stopped_at_once
 from clipgap.cli.options import Device, Json, Resume
 from clipgap.config import RunSection
 
@@ -37,7 +38,7 @@ def make(
         typer.echo(json.dumps({"world": str(out), "seed": seed, "scenes": scenes, "held_out": held_out}))
     else:
         say(f"{out}: {scenes + 6 * held_out} scenes in five domains, seed {seed}")
-        say(f"next: clipgap fit --config mini_world --set data.root={out}")
+        say(f"next: {command('fit', '--config', 'mini_world', *setting('data.root', out))}")
 
 
 @app.command()
@@ -63,7 +64,8 @@ def pretrain(
 
     skipped = tuple(DOMAINS[name] for name in TARGETS) if without_targets else ()
     recipe = Pretraining(seed=seed, scenes=scenes, steps=steps, skipped=skipped)
-    card = run(out, recipe, pick_device(RunSection(device=device or "auto")), workers, resume)
+    with stopped_at_once(out):
+        card = run(out, recipe, pick_device(RunSection(device=device or "auto")), workers, resume)
     if as_json:
         typer.echo(json.dumps({"weights": str(out / WEIGHTS), "zero_shot": card["zero_shot"]}))
     else:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from clipgap.data.dataset import read_record
 from clipgap.data.files import reason
 from clipgap.data.records import Fault, ImageRecord
+from clipgap.data.stream import leave_signals
 from clipgap.errors import DataError
 
 MANY = 1000
@@ -40,14 +41,14 @@ class _Looks(Dataset[list[Fault]]):
 def look_at_images(records: Sequence[ImageRecord]) -> Iterator[list[Fault]]:
     """The faults of every image, in order. Images are decoded whole: a file that is cut short has a sound header."""
     workers = _cores() if len(records) >= MANY else 0
-    chunks = DataLoader(
-        _Looks(records), batch_size=CHUNK if workers else 1, num_workers=workers, collate_fn=_as_they_come
+    chunks: DataLoader[list[Fault]] = DataLoader(
+        _Looks(records),
+        batch_size=CHUNK if workers else 1,
+        num_workers=workers,
+        collate_fn=list,
+        worker_init_fn=leave_signals,
     )
     return chain.from_iterable(chunks)
-
-
-def _as_they_come(looked: list[list[Fault]]) -> list[list[Fault]]:
-    return looked
 
 
 def _cores() -> int:

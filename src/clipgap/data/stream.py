@@ -6,6 +6,7 @@ have seen, and every process of several knows its share without talking to the o
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Generic, TypeVar
@@ -62,7 +63,16 @@ class SampleStream(Dataset[T], Generic[T]):
 
     def batches(self, workers: int, collate: Callable[[list[T]], object]) -> Iterator[object]:
         """One collated batch a step, read ahead by `workers` processes."""
-        return iter(DataLoader(self, batch_size=self.batch_size, num_workers=workers, collate_fn=collate))
+        loader: DataLoader[T] = DataLoader(
+            self, batch_size=self.batch_size, num_workers=workers, collate_fn=collate, worker_init_fn=leave_signals
+        )
+        return iter(loader)
+
+
+def leave_signals(_: int) -> None:
+    """For a process that reads images: Ctrl-C, which a terminal sends to all, is for the one that it works for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ import torch
 from clipgap.clip import RoiPart
 from clipgap.detector import Detector
 from clipgap.detector.roi_heads import REGIONS_AT_ONCE
-from clipgap.engine.runtime import log
+from clipgap.engine.progress import log
 
 
 def compile_heads(detector: Detector) -> None:

@@ -12,8 +12,9 @@ from clipgap.detector import Detector
 from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.fit import fit, half_done
 from clipgap.engine.predict import predict
+from clipgap.engine.progress import log, progress_bar
 from clipgap.engine.run_folder import RunFolder
-from clipgap.engine.runtime import log, pick_device, progress_bar
+from clipgap.engine.runtime import pick_device
 from clipgap.engine.train import train
 from clipgap.errors import DataError
 from clipgap.files import require_new, write_text

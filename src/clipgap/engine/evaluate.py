@@ -13,9 +13,11 @@ from torch.utils.data import DataLoader, Dataset
 from clipgap.config import DetectionPrecision, EvaluateConfig, ImageConfig, RunConfig
 from clipgap.data import DetectionDataset, Domains, load_domains, resize, to_tensor
 from clipgap.data.dataset import Target
+from clipgap.data.stream import leave_signals
 from clipgap.detector import Detector, DetectorSpec
+from clipgap.engine.progress import progress_bar
 from clipgap.engine.run_folder import RunFolder
-from clipgap.engine.runtime import pick_device, progress_bar, tell_warnings
+from clipgap.engine.runtime import pick_device, tell_warnings
 from clipgap.errors import ConfigError, DataError
 from clipgap.metrics import DomainScore, Result, Role, ScoreTable, make_metric
 
@@ -142,7 +144,9 @@ def detections(
 ) -> Iterator[tuple[dict[str, Tensor], Target]]:
     """What the detector finds in every image of a split, beside its target, in order."""
     images = _Images(dataset, detector.spec.image)
-    loader: DataLoader[Scored] = DataLoader(images, batch_size=batch_size, num_workers=workers, collate_fn=list)
+    loader: DataLoader[Scored] = DataLoader(
+        images, batch_size=batch_size, num_workers=workers, collate_fn=list, worker_init_fn=leave_signals
+    )
     for batch in loader:
         found = detector.detect([scored.image for scored in batch], [scored.size for scored in batch])
         for one, scored in zip(found, batch, strict=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.engine.crop_pool import CropPool
 from clipgap.engine.fitter import Fitter, Seen, chosen_prompts, crop_batches, make_fitter
-from clipgap.engine.runtime import Report, pick_device, progress_bar
-from clipgap.errors import DataError, TrainingError
+from clipgap.engine.progress import Report, progress_bar
+from clipgap.engine.runtime import pick_device
+from clipgap.engine.stopping import Stopping, stop_signals
+from clipgap.errors import DataError, Interrupted, TrainingError
 from clipgap.files import require_new_file, write_then_rename
 from clipgap.prompts import PromptSet
 
@@ -33,6 +37,7 @@ def fit(
 
     Raises:
         ClipgapError: prompts, data, CLIP or settings that cannot be used; a loss that is not finite.
+        Interrupted: by Ctrl-C or SIGTERM, between two steps, after what is half done was written beside `out`.
     """
     out = Path(out) if out else None
     if out:
@@ -48,8 +53,9 @@ def fit(
         state.require_new()
     first = state.restore(fitter) if resume else 0
     held_out = next(crop_batches(dataset, config, clip, first=config.fit.steps, last=config.fit.steps + 1))
-    with progress_bar("fit", config.fit.steps, first, show) as report:
-        losses = _run(fitter, dataset, held_out, config, first, state, report)
+    looks = _looks(fitter, dataset, config, first)
+    with progress_bar("fit", config.fit.steps, first, show) as report, stop_signals() as stopping:
+        losses = _Steps(fitter, config, state, stopping, report).run(looks, held_out, first)
     record = {
         "settings": {"fit": config.fit.model_dump(), "image": config.image.model_dump()},
         "batch_norm": config.batch_norm,
@@ -81,34 +87,59 @@ def training_set(source: Domain) -> DetectionDataset:
     return source.train
 
 
-def _run(
-    fitter: Fitter,
-    dataset: DetectionDataset,
-    held_out: Tensor,
-    config: RunConfig,
-    first: int,
-    state: _HalfDone,
-    report: Report,
-) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    judged = fitter.embed(held_out) if config.fit.patience else None
-    for step, seen in enumerate(_looks(fitter, dataset, config, first), start=first):
-        losses = fitter.move(seen, chosen_prompts(config, len(fitter.offsets), step))
+@dataclass(frozen=True)
+class _Steps:
+    """All steps of a fit, or those that are left of it."""
+
+    fitter: Fitter
+    config: RunConfig
+    state: _HalfDone
+    stopping: Stopping
+    report: Report
+
+    def run(self, looks: Iterable[Seen], held_out: Tensor, first: int) -> dict[str, float]:
+        """Take the steps from `first` on; the losses of the last one, and how many steps were taken.
+
+        Raises:
+            TrainingError: something is not finite.
+            Interrupted: after what is half done was written.
+        """
+        fitter, settings = self.fitter, self.config.fit
+        figures: dict[str, float] = {}
+        judged = fitter.embed(held_out) if settings.patience else None
+        for done, seen in enumerate(looks, start=first + 1):
+            figures = self._step(done, seen)
+            if judged and done % JUDGE_EVERY == 0:
+                self.state.objectives.append(fitter.pooled_objective(judged))
+                if _has_stopped_falling(self.state.objectives, settings.patience // JUDGE_EVERY):
+                    break
+            if done < settings.steps and (self.stopping.signal or done % SAVE_EVERY == 0):
+                _require_finite(fitter, done)
+                self.state.save(fitter, done)
+                if self.stopping.signal:
+                    raise self._interrupted(done)
+        _require_finite(fitter, int(figures.get("steps", first)))
+        return figures
+
+    def _step(self, done: int, seen: Seen) -> dict[str, float]:
+        """The step after which so many are done."""
+        losses = self.fitter.move(seen, chosen_prompts(self.config, len(self.fitter.offsets), done - 1))
         figures = {"direction": float(losses.direction), "l1": float(losses.l1)}
-        broken = [name for name, value in figures.items() if not torch.isfinite(torch.tensor(value))]
+        broken = [name for name, value in figures.items() if not math.isfinite(value)]
         if broken:
-            raise TrainingError(f"fit, step {step + 1}: the {broken[0]} loss is not finite; lower fit.lr")
-        report(**figures)
-        figures["steps"] = step + 1
-        if judged and (step + 1) % JUDGE_EVERY == 0:
-            state.objectives.append(fitter.pooled_objective(judged))
-            if _has_stopped_falling(state.objectives, config.fit.patience // JUDGE_EVERY):
-                break
-        if (step + 1) % SAVE_EVERY == 0 and step + 1 < config.fit.steps:
-            _require_finite(fitter, step + 1)
-            state.save(fitter, step + 1)
-    _require_finite(fitter, int(figures.get("steps", first)))
-    return figures
+            raise TrainingError(f"fit, step {done}: the {broken[0]} loss is not finite; lower fit.lr")
+        self.report(**figures)
+        return figures | {"steps": done}
+
+    def _interrupted(self, done: int) -> Interrupted:
+        steps = f"step {done} of {self.config.fit.steps}"
+        saved = self.state.path is not None
+        said = (
+            f"saved at {steps}, in {self.state.path}"
+            if saved
+            else f"stopped at {steps}; without `out` nothing is saved"
+        )
+        return Interrupted(said, resume=saved, signal=self.stopping.signal)
 
 
 def _require_finite(fitter: Fitter, step: int) -> None:
@@ -122,17 +153,15 @@ def _require_finite(fitter: Fitter, step: int) -> None:
 
 
 def _looks(fitter: Fitter, dataset: DetectionDataset, config: RunConfig, first: int) -> Iterator[Seen]:
-    """What every step from `first` on is fitted on: new crops, or some of a pool of `fit.pool`."""
+    """What every step from `first` on is fitted on: new crops, or some of a pool of `fit.pool`, which is filled now."""
     settings = config.fit
     if not settings.pool:
-        yield from map(fitter.embed, crop_batches(dataset, config, fitter.clip, first, settings.steps))
-        return
+        return map(fitter.embed, crop_batches(dataset, config, fitter.clip, first, settings.steps))
     crops = settings.images_per_step * settings.crops_per_image
     begin = settings.steps + 1  # behind the batch that is held out
     batches = crop_batches(dataset, config, fitter.clip, begin, begin + -(-settings.pool // crops))
     pool = CropPool(fitter, batches, settings.pool)
-    for step in range(first, settings.steps):
-        yield pool.draw(crops, config.run.seed, step)
+    return (pool.draw(crops, config.run.seed, step) for step in range(first, settings.steps))
 
 
 def _has_stopped_falling(values: list[float], patience: int) -> bool:

@@ -23,7 +23,8 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import normalize
 
 from clipgap.clip import IMAGE_MEAN, IMAGE_STD, TINY, Clip
-from clipgap.engine.runtime import environment_record, log, progress_bar
+from clipgap.engine.progress import log, progress_bar
+from clipgap.engine.runtime import environment_record
 from clipgap.errors import ConfigError, DataError
 from clipgap.files import require_new, write_text, write_then_rename
 from clipgap.prompts import class_prompts

@@ -7,25 +7,21 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from importlib import metadata
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from clipgap.config import RunSection
 from clipgap.data import DetectionDataset
+from clipgap.engine.progress import log
 from clipgap.errors import ConfigError
 
 PACKAGES = ("clipgap", "torch", "torchvision", "open_clip_torch", "lightning-fabric", "supervision", "numpy", "pillow")
 T = TypeVar("T")
 R = TypeVar("R")
-log = Console(stderr=True, markup=False)
-"""Where everything goes that is not the result: stdout stays machine-readable."""
 
 
 class BoxKeepingPrecision(MixedPrecision):
@@ -98,49 +94,6 @@ def version_of(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-class Report(Protocol):
-    """Called after every step, or after several, with the figures to show."""
-
-    def __call__(self, steps: int = 1, /, **figures: float) -> None: ...
-
-
-@contextmanager
-def progress_bar(title: str, total: int, done: int = 0, show: bool = True) -> Iterator[Report]:
-    """A bar on stderr with the latest figures; one line now and then where there is no terminal."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}", markup=False),
-    )
-    terminal = log.is_terminal
-    with Progress(*columns, console=log, disable=not show or not terminal) as progress:
-        task = progress.add_task(title, total=total, completed=done, figures="")
-        count = done
-
-        def report(steps: int = 1, /, **figures: float) -> None:
-            nonlocal count
-            before, count = count, count + steps
-            text = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-            progress.update(task, advance=steps, figures=text)
-            tenth = max(1, total // 10)
-            if show and not terminal and (count == total or count // tenth > before // tenth):
-                log.print(f"{title} {count}/{total}  {text}", highlight=False)
-
-        yield report
-
-
-def track(items: Iterable[T], title: str) -> Iterator[T]:
-    """Pass items on, with a bar that counts them."""
-    sized = list(items)
-    with progress_bar(title, len(sized)) as report:
-        for item in sized:
-            yield item
-            report()
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int = 2) -> Iterator[R]:

@@ -2,127 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
-from clipgap.augment import OffsetFeatures
 from clipgap.clip import load_clip
-from clipgap.config import ImageConfig, RunConfig, TrainConfig
-from clipgap.data import DetectionDataset, Domain, Sample, load_domains, resize, to_tensor
-from clipgap.data import flip as flip_sample
+from clipgap.config import RunConfig
+from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import SampleStream, seed_for
 from clipgap.detector import Detector, DetectorSpec
-from clipgap.engine.augmentation import make_augmentation, move_features, refit
+from clipgap.engine.augmentation import make_augmentation, refit
 from clipgap.engine.compiled import compile_heads
-from clipgap.engine.evaluate import score_split
 from clipgap.engine.fit import training_set
+from clipgap.engine.progress import log, progress_bar
 from clipgap.engine.run_folder import RunFolder
-from clipgap.engine.runtime import log, make_fabric, progress_bar, tell_warnings
-from clipgap.errors import ConfigError, TrainingError
-from clipgap.weights import what_is_not_finite
-
-Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
-
-
-@dataclass(frozen=True)
-class MakeExample:
-    """One training example: resized, perhaps flipped, without crowd regions."""
-
-    image: ImageConfig
-    flip: float
-
-    def __call__(self, sample: Sample, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """A sample -> image (3, H, W) in [0, 1] and torchvision's target."""
-        sample = resize(sample, self.image.short_side, self.image.long_side)
-        if float(torch.rand((), generator=generator)) < self.flip:
-            sample = flip_sample(sample)
-        single = ~sample.target["iscrowd"]
-        target = {"boxes": sample.target["boxes"][single], "labels": sample.target["labels"][single]}
-        return to_tensor(sample.image), target
-
-
-class Trainer:
-    """Detector, optimiser and augmentation, and one step of training them."""
-
-    def __init__(self, detector: Detector, config: TrainConfig, augment: OffsetFeatures | None, fabric: Fabric) -> None:
-        self.detector, self.config, self.augment, self.fabric = detector, config, augment, fabric
-        self.generator = torch.Generator()
-        if augment is not None:
-            augment.to(fabric.device)
-            move_features(detector, augment, self.generator)
-        trained = [parameter for parameter in detector.train().parameters() if parameter.requires_grad]
-        optimizer = torch.optim.SGD(trained, config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-        self.model, self.optimizer = fabric.setup(detector, optimizer)
-
-    def step(self, batch: Batch, seed: int) -> dict[str, float]:
-        """One SGD step; the losses. All that is random in it comes from `seed`.
-
-        Raises:
-            TrainingError: a loss is not finite; the weights are left as they were.
-        """
-        torch.manual_seed(seed)
-        self.generator.manual_seed(seed)
-        images, targets = batch
-        losses = self.model(images, targets)
-        figures = {name: float(loss.detach()) for name, loss in losses.items()}
-        broken = [name for name, value in figures.items() if not math.isfinite(value)]
-        if broken:
-            raise TrainingError(f"{', '.join(broken)} not finite; lower train.lr, or look at the images of this step")
-        self.optimizer.zero_grad()
-        self.fabric.backward(sum(losses.values()))
-        self.optimizer.step()
-        return figures
-
-    def require_finite(self) -> None:
-        """Make sure, before the weights are scored or saved, that the last step has not broken them.
-
-        Raises:
-            TrainingError: some are not finite; says how many.
-        """
-        fault = what_is_not_finite(self.detector.state_dict())
-        if fault:
-            raise TrainingError(f"{fault}, and so are not saved; lower train.lr")
-
-    def set_lr(self, step: int) -> float:
-        """The learning rate of a step: `lr`, times `lr_gamma` for every one of `lr_steps` that is past."""
-        lr = self.config.lr * self.config.lr_gamma ** sum(step >= mark for mark in self.config.lr_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        return lr
-
-    def state(self) -> dict[str, Any]:
-        """Everything a checkpoint needs of this trainer."""
-        offsets = self.augment.state_dict() if self.augment else {}
-        return {
-            "detector": self.detector.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "offsets": offsets,
-            "precision": self.fabric.strategy.precision.state_dict(),  # how 16-mixed scales its gradients
-        }
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go back to where `state` was taken.
-
-        Raises:
-            ConfigError: it had other offsets.
-        """
-        self.detector.load_state_dict(state["detector"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if state.get("precision"):
-            self.fabric.strategy.precision.load_state_dict(state["precision"])
-        if self.augment:
-            mine = {name: tensor.shape for name, tensor in self.augment.state_dict().items()}
-            if mine != {name: tensor.shape for name, tensor in state["offsets"].items()}:
-                raise ConfigError("--resume: augment.file holds other offsets than the run was begun with; use those")
-            self.augment.load_state_dict(state["offsets"])
+from clipgap.engine.runtime import make_fabric, tell_warnings
+from clipgap.engine.selection import Selection
+from clipgap.engine.stopping import stop_signals
+from clipgap.engine.trainer import Batch, MakeExample, Trainer
+from clipgap.errors import Interrupted, TrainingError
 
 
 @dataclass(frozen=True)
@@ -133,6 +37,12 @@ class Trained:
     best: float | None
     """The kept weights' score on the source's validation split; None where there is none."""
     best_step: int | None
+    figure: str
+    """What `best` is, and of which metric: `AP50 (voc2007)`."""
+    split: str | None
+    """What it was scored on: `day/val`."""
+    seconds: float
+    """That the steps took, with the validations between them, in all sittings."""
     main: bool
     """Whether this is the process that wrote it; the others know neither `best` nor `best_step`."""
 
@@ -142,6 +52,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
 
     Raises:
         ClipgapError: data, CLIP, offsets or settings that cannot be used; a loss or weight that is not finite.
+        Interrupted: by Ctrl-C or SIGTERM, between two steps, after the checkpoint was written.
     """
     fabric = make_fabric(config.run)
     fabric.launch()
@@ -178,10 +89,13 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
             compile_heads(detector)
     if checkpoint:
         trainer.load_state(checkpoint)
-    selection = _Selection(folder, domains.source, config, checkpoint, show) if fabric.is_global_zero else None
-    _run(trainer, dataset, config, folder, selection, again, checkpoint["step"] if checkpoint else 0, show)
-    best, best_step = (selection.best, selection.best_step) if selection else (None, None)
-    return Trained(folder.path, best, best_step, fabric.is_global_zero)
+    selection = Selection(folder, domains.source, config, checkpoint, show) if fabric.is_global_zero else None
+    job = _Steps(trainer, dataset, config, folder, selection, again)
+    seconds = job.run(checkpoint, show)
+    if selection is None:
+        return Trained(folder.path, None, None, "", None, seconds, main=False)
+    best, step = selection.best, selection.best_step
+    return Trained(folder.path, best, step, selection.figure, selection.split, seconds, main=True)
 
 
 def training_batches(
@@ -216,82 +130,79 @@ def _checked_training_set(source: Domain, show: bool) -> DetectionDataset:
     return dataset
 
 
-def _run(
-    trainer: Trainer,
-    dataset: DetectionDataset,
-    config: RunConfig,
-    folder: RunFolder,
-    selection: _Selection | None,
-    again: Callable[[int], None] | None,
-    first: int,
-    show: bool,
-) -> None:
-    fabric, settings = trainer.fabric, config.train
-    batches = training_batches(dataset, config, first, fabric.global_rank, fabric.world_size)
-    with progress_bar("train", settings.steps, first, show) as report:
-        for step, (images, targets) in enumerate(batches, start=first):
-            if again and step and step % config.augment.refit_every == 0:  # here, so that a resumed run does it too
-                again(step)
-                trainer.detector.train()
-            done, lr = step + 1, trainer.set_lr(step)
-            batch = fabric.to_device((images, targets))
-            try:
-                figures = trainer.step(batch, seed_for(config.run.seed, 4, step, fabric.global_rank))
-                if done == settings.steps or 0 in (done % settings.validate_every, done % settings.checkpoint_every):
-                    trainer.require_finite()
-            except TrainingError as error:
-                raise TrainingError(f"train, step {done}: {error}") from None
-            report(loss=sum(figures.values()), **_short(figures))
-            if selection is not None:
-                if done % settings.log_every == 0 or done == settings.steps:
-                    folder.log({"step": done, "lr": lr, **figures})
-                if settings.validates(done):
-                    selection.judge(trainer.detector, done)
-                if done % settings.checkpoint_every == 0 or done == settings.steps:
-                    folder.save_checkpoint({"step": done, **selection.state(), **trainer.state()})
-            if settings.validates(done):
-                fabric.barrier()
+@dataclass
+class _Steps:
+    """All steps of a run, or those that are left of it."""
+
+    trainer: Trainer
+    dataset: DetectionDataset
+    config: RunConfig
+    folder: RunFolder
+    selection: Selection | None
+    """Of the main process."""
+    again: Callable[[int], None] | None
+    """Fits the offsets anew."""
+
+    def run(self, checkpoint: dict[str, Any] | None, show: bool) -> float:
+        """Take the steps after a checkpoint; gives the seconds that all took.
+
+        Raises:
+            TrainingError: something is not finite.
+            Interrupted: after the checkpoint of the step was written.
+        """
+        fabric, settings = self.trainer.fabric, self.config.train
+        first, before = (checkpoint["step"], checkpoint.get("seconds", 0.0)) if checkpoint else (0, 0.0)
+        saves = due = bool(checkpoint and checkpoint.get("due"))
+        batches = training_batches(self.dataset, self.config, first, fabric.global_rank, fabric.world_size)
+        begin = monotonic()
+        with progress_bar("train", settings.steps, first, show) as report, stop_signals() as stopping:
+            for done in range(first, settings.steps + 1):
+                if done > first:
+                    figures = self._step(done, next(batches))
+                    report(loss=sum(figures.values()), **_short(figures))
+                    due = settings.validates(done)
+                    saves = done % settings.checkpoint_every == 0 or done == settings.steps
+                stop = stopping.agreed(fabric)
+                if due or saves or stop:
+                    self._require_finite(done)
+                if due and not stop:
+                    due = self.selection is not None and not self.selection.judge(self.trainer.detector, done, stopping)
+                    stop = stopping.agreed(fabric)  # keeps the other processes waiting, too
+                if saves or stop:
+                    self._save(done, due, before + monotonic() - begin)
+                if stop and (due or done < settings.steps):
+                    raise Interrupted(f"saved at step {done} of {settings.steps}", signal=stopping.signal)
+        return float(before + monotonic() - begin)
+
+    def _save(self, done: int, due: bool, seconds: float) -> None:
+        """Write the checkpoint; `due`: the weights are still to be scored."""
+        if self.selection:
+            state = {"step": done, "due": due, "seconds": seconds, **self.selection.state(), **self.trainer.state()}
+            self.folder.save_checkpoint(state)
+
+    def _require_finite(self, done: int) -> None:
+        try:
+            self.trainer.require_finite()
+        except TrainingError as error:
+            raise TrainingError(f"train, step {done}: {error}") from None
+
+    def _step(self, done: int, batch: Batch) -> dict[str, float]:
+        """The step after which so many are done; its losses."""
+        trainer, settings, seed = self.trainer, self.config.train, self.config.run.seed
+        step = done - 1
+        if self.again and step and step % self.config.augment.refit_every == 0:  # so that a resumed run does it too
+            self.again(step)
+            trainer.detector.train()
+        lr = trainer.set_lr(step)
+        try:
+            figures = trainer.step(trainer.fabric.to_device(batch), seed_for(seed, 4, step, trainer.fabric.global_rank))
+        except TrainingError as error:
+            raise TrainingError(f"train, step {done}: {error}") from None
+        if self.selection and (done % settings.log_every == 0 or done == settings.steps):
+            self.folder.log({"step": done, "lr": lr, **figures})
+        return figures
 
 
 def _short(figures: dict[str, float]) -> dict[str, float]:
     names = {"loss_classifier": "cls", "loss_box_reg": "box", "loss_objectness": "rpn", "loss_rpn_box_reg": "rpn_box"}
     return {names[name]: value for name, value in figures.items()}
-
-
-class _Selection:
-    """Keeps the weights that do best on the source's validation split; the last ones where there is none."""
-
-    def __init__(
-        self, folder: RunFolder, source: Domain, config: RunConfig, checkpoint: dict[str, Any] | None, show: bool
-    ) -> None:
-        self.folder, self.config, self.show = folder, config, show
-        self.source = source
-        self.best: float | None = checkpoint["best"] if checkpoint else None
-        self.best_step: int | None = checkpoint["best_step"] if checkpoint else None
-        if source.selection is None and show:
-            log.print(f"domain {source.name} has no validation split: the last weights are kept", style="yellow")
-
-    def judge(self, detector: Detector, step: int) -> None:
-        """Score the weights of a step; keep them if they are the best so far."""
-        if self.source.selection is None:
-            self.best_step = step
-            self.folder.save_detector(detector)
-            return
-        result = score_split(
-            detector,
-            self.source.selection,
-            self.config.evaluate.by(self.source.metric),
-            f"{self.source.name} (validation)",
-            workers=self.config.run.workers,
-            show=self.show,
-        )
-        headline = result.headline or 0.0
-        self.folder.log({"step": step, "validation": headline, "per_class": result.per_class})
-        equals = headline == self.best and self.config.train.best_of_equals == "last"
-        if self.best is None or headline > self.best or equals:
-            self.best, self.best_step = headline, step
-            self.folder.save_detector(detector)
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {"best": self.best, "best_step": self.best_step}

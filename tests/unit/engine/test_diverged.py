@@ -22,7 +22,8 @@ from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.fit import fit, half_done, training_set
 from clipgap.engine.fitter import Fitter, Losses
 from clipgap.engine.run_folder import RunFolder
-from clipgap.engine.train import Trainer, train
+from clipgap.engine.train import train
+from clipgap.engine.trainer import Trainer
 from clipgap.errors import TrainingError, WeightsError
 from tests.runs import make_run, run_config
 

@@ -17,7 +17,8 @@ from clipgap.engine import train as training
 from clipgap.engine.augmentation import make_augmentation, refit
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter, chosen_prompts, make_fitter
-from clipgap.engine.train import Trainer, train
+from clipgap.engine.train import train
+from clipgap.engine.trainer import Trainer
 from clipgap.errors import ConfigError, DataError, WeightsError
 from clipgap.prompts import PromptSet
 from tests.runs import make_run, run_config

@@ -24,7 +24,8 @@ from clipgap.engine.evaluate import evaluate, evaluate_run
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter, crop_batches
 from clipgap.engine.predict import PredictSettings, predict
-from clipgap.engine.train import Trainer, train
+from clipgap.engine.train import train
+from clipgap.engine.trainer import Trainer
 from clipgap.errors import ClipgapError, ConfigError, DataError, TrainingError, WeightsError
 from clipgap.prompts import PromptSet
 from tests.runs import make_run, run_config

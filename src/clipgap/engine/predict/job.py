@@ -19,7 +19,8 @@ from clipgap.engine.predict.inputs import find_inputs, is_video, read_input, sho
 from clipgap.engine.predict.truth import Truth
 from clipgap.engine.predict.video import frames_announced
 from clipgap.engine.predict.watch import watch
-from clipgap.engine.runtime import Report, in_threads, log, progress_bar
+from clipgap.engine.progress import Report, log, progress_bar
+from clipgap.engine.runtime import in_threads
 from clipgap.errors import DataError, Interrupted
 from clipgap.files import write_then_rename
 

@@ -1,0 +1,69 @@
+"""Whole command lines to print: the next one, and the one that goes on."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from clipgap.errors import Interrupted
+
+RESUMABLE = ("fit", "train", "predict", "world")
+"""Verbs that have `--resume`; `demo` goes on when it is called again."""
+
+
+def command(*words: object) -> str:
+    """A command line of `clipgap` that a shell takes as it is."""
+    return shlex.join(["clipgap", *map(str, words)])
+
+
+def config_words(
+    config: str, settings: Sequence[str], device: str | None = None, seed: int | None = None, *, but: str = ""
+) -> list[str]:
+    """The user's own config and settings again, without the setting `but`."""
+    kept = [line for line in settings if line.partition("=")[0].strip() != but]
+    words = ["--config", config, *(word for line in kept for word in ("--set", line))]
+    short = {"--device": device, "--seed": seed}
+    return [*words, *(str(word) for pair in short.items() if pair[1] is not None for word in pair)]
+
+
+def setting(key: str, path: Path) -> list[str]:
+    """`--set key=path`, in quotes where YAML would take the path for something else."""
+    text = str(path)
+    try:
+        plain = yaml.safe_load(text) == text
+    except yaml.YAMLError:
+        plain = False
+    return ["--set", f"{key}={text if plain else json.dumps(text)}"]
+
+
+def free(path: Path) -> Path:
+    """The path, or with a number behind it where something is there already."""
+    number, found = 1, path
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.name}_{number}")
+    return found
+
+
+def going_on(arguments: Sequence[str], error: Interrupted) -> str:
+    """What to say of a job that was interrupted: how far it got, and the command that goes on with it."""
+    words = [word for word in arguments if error.resume or word != "--resume"]
+    if error.resume and words[0] in RESUMABLE and "--resume" not in words:
+        words.append("--resume")
+    return f"{error}; {'go on' if error.resume else 'start again'} with: {command(*words)}"
+
+
+@contextmanager
+def stopped_at_once(saved: Path) -> Iterator[None]:
+    """Around a job that can be gone on with if `saved` is there: Ctrl-C before its first step, or a second one."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if saved.exists():
+            raise Interrupted(f"stopped at once; {saved} holds what was saved before") from None
+        raise Interrupted("stopped; nothing saved yet", resume=False) from None

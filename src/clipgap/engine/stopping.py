@@ -1,0 +1,68 @@
+"""Ctrl-C and SIGTERM while a job takes steps: it ends the step, saves where it is, and says how to go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from lightning_fabric import Fabric
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SAID = b"\nstopping after this step; once more stops at once\n"
+
+
+class Stopping:
+    """Whether somebody has asked the job to stop."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+        """The signal's number; 0: nobody has."""
+        self._at_once = False
+
+    def agreed(self, fabric: Fabric) -> bool:
+        """Whether any of the processes was asked. All must call it, and all are told the same."""
+        if fabric.world_size > 1:
+            numbers = fabric.all_reduce(torch.tensor(self.signal, device=fabric.device), reduce_op="max")
+            assert isinstance(numbers, torch.Tensor)
+            self.signal = int(numbers)
+        return self.signal != 0
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """In here nothing need be ended first: a signal raises KeyboardInterrupt."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        heard_before, self.signal = self.signal != 0, number
+        if heard_before or self._at_once:
+            raise KeyboardInterrupt
+        os.write(2, SAID)  # a print might be in the middle of another one
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stopping]:
+    """Hear the signals for as long as this lasts. A signal that was ignored before (`nohup`) still is.
+
+    Outside of a program's main thread Python lets nobody hear signals: there they do what they always did.
+    """
+    stopping = Stopping()
+    heard = {}
+    if threading.current_thread() is threading.main_thread():
+        heard = {number: signal.getsignal(number) for number in SIGNALS}
+        for number, before in heard.items():
+            if before is not signal.SIG_IGN:
+                signal.signal(number, stopping._hear)
+    try:
+        yield stopping
+    finally:
+        for number, before in heard.items():
+            signal.signal(number, before or signal.SIG_DFL)
