@@ -296,7 +296,10 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "an option that is not there": (["fit", "--confg", "x"], "--confg"),
     "no config": (["fit"], "--config"),
     "a config that is not there": (["train", "--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
-    "a key that is not there": (["train", "--config", "C", "--set", "train.stps=3"], "train.stps: no such setting"),
+    "a key that is not there": (
+        ["train", "--config", "C", "--set", "train.stps=3"],
+        "--set train.stps=3: no such setting",
+    ),
     "a value of another type": (["train", "--config", "C", "--set", "train.steps=many"], "train.steps"),
     "a setting without value": (["train", "--config", "C", "--set", "train.steps"], "expected key=value"),
     "offsets that are not there": (

@@ -17,6 +17,8 @@ FLOORS = {
     "files": 1,
     "config": 1,
     "weights": 1,
+    "parse": 0,
+    "kinds": 0,
     "clip": 2,
     "prompts": 2,
     "data": 2,

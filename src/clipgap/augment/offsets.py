@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from clipgap.clip import Clip, c4_size
 from clipgap.errors import WeightsError
 from clipgap.files import write_then_rename
+from clipgap.parse import UnreadableError, parse_json
 from clipgap.prompts import PromptSet
 from clipgap.weights import require_finite
 
@@ -69,10 +70,10 @@ class SemanticAugmentations:
             raise WeightsError(f"{path}: no such file of semantic augmentations; `clipgap fit` makes one")
         try:
             with safe_open(path, framework="pt") as file:
-                origin = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+                origin = parse_json((file.metadata() or {}).get(METADATA, "{}"))
                 offsets = file.get_tensor("offsets")
                 scales = file.get_tensor("scales") if "scales" in file.keys() else None  # noqa: SIM118 (no mapping)
-        except (SafetensorError, OSError):
+        except (SafetensorError, OSError, UnreadableError):
             origin, offsets, scales = {}, torch.empty(0), None
         if origin.get("format") != FORMAT or offsets.ndim != 4:
             raise WeightsError(f"{path}: not a file of semantic augmentations; `clipgap fit` makes one")

@@ -6,22 +6,23 @@ from typing import Annotated
 
 import typer
 
+from clipgap.config import Device as DeviceName
 from clipgap.config import RunConfig, load_config
 
 Config = Annotated[str, typer.Option("--config", "-c", help="Run config: a YAML file or a shipped preset's name.")]
 Settings = Annotated[list[str], typer.Option("--set", "-s", help="key=value over the config; may be repeated.")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps; short for --set run.device=...")]
-Seed = Annotated[int | None, typer.Option(help="Short for --set run.seed=...")]
+Device = Annotated[DeviceName | None, typer.Option(help="Short for --set run.device=...")]
+Seed = Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Short for --set run.seed=...")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from where an interrupted run stopped.")]
 
 
-def overrides(settings: list[str], device: str | None, seed: int | None) -> list[str]:
+def overrides(settings: list[str], device: DeviceName | None, seed: int | None) -> list[str]:
     """`--device` and `--seed` as the settings they are short for."""
     short = {"run.device": device, "run.seed": seed}
     return [*settings, *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
 
-def resolve(config: str, settings: list[str], device: str | None = None, seed: int | None = None) -> RunConfig:
+def resolve(config: str, settings: list[str], device: DeviceName | None = None, seed: int | None = None) -> RunConfig:
     """The run config that a command line describes."""
     return load_config(config, overrides(settings, device, seed))

@@ -3,6 +3,7 @@
 from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, PromptsConfig, Reading, Role, VocBoxes
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
+    CLIPS,
     AugmentConfig,
     ClipConfig,
     EvaluateConfig,
@@ -13,15 +14,17 @@ from clipgap.config.jobs import (
 )
 from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
 from clipgap.config.schema import RunConfig
-from clipgap.config.section import BatchNorm, DetectionPrecision, Metric, Scoring, Section
+from clipgap.config.section import BatchNorm, DetectionPrecision, Device, Metric, Scoring, Section
 
 __all__ = [
+    "CLIPS",
     "AugmentConfig",
     "BatchNorm",
     "ClipConfig",
     "DataConfig",
     "DetectionPrecision",
     "DetectorConfig",
+    "Device",
     "DomainConfig",
     "EvaluateConfig",
     "FitConfig",

@@ -9,11 +9,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from clipgap.config.section import Metric, Section
+from clipgap.config.section import Metric, Section, Words
 from clipgap.errors import ConfigError
 
-Name = Annotated[str, Field(min_length=1)]
-Splits = Name | Annotated[list[Name], Field(min_length=1)] | None
+Splits = Words | Annotated[list[Words], Field(min_length=1)] | None
 Format = Literal["voc", "coco", "yolo"]
 VocBoxes = Literal["standard", "authors", "zero_based"]
 Role = Literal["train", "selection", "scored"]
@@ -56,7 +55,7 @@ class PartConfig(Section):
     """Split on which the weights are chosen (source only); `test` where this is not given."""
     test: Splits = None
     """Split that `evaluate` scores; `val` where this is not given."""
-    rename: dict[str, str] = {}
+    rename: dict[str, Words] = {}
     """From the set's own class names to those of `classes`; a part's go over its domain's."""
     keep_empty: bool | None = None
     """In place of `data.keep_empty`; so are the next five."""
@@ -86,7 +85,7 @@ class PartConfig(Section):
 class DomainConfig(PartConfig):
     """One domain: where its images and boxes are, and which splits play which part."""
 
-    name: Name
+    name: Words
     """The domain's name in tables."""
     metric: Metric | None = None
     """In place of `evaluate.metric`, for this domain: `voc2007` or `voc2012` (`coco` only for all domains together)."""
@@ -133,11 +132,11 @@ class PromptsConfig(Section):
 
     set: Literal["weather", "art"] | None = None
     """A built-in set (METHOD, section 3), in place of `source` and `targets`."""
-    source: str | None = None
+    source: Words | None = None
     """The source prompt."""
-    targets: list[Name] = []
+    targets: list[Words] = []
     """The target prompts: each gets an offset of its own."""
-    class_template: str = "a photo of a {}"
+    class_template: Words = "a photo of a {}"
     """What CLIP reads for a class; {} is its name."""
 
     @model_validator(mode="after")
@@ -156,7 +155,7 @@ class DataConfig(Reading):
 
     root: str = "."
     """Folder to which every domain's `root` is relative."""
-    classes: list[Name] = Field(min_length=1)
+    classes: list[Words] = Field(min_length=1)
     """Class names, in the order of the labels."""
     source: DomainConfig
     targets: list[DomainConfig] = []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from clipgap.config.section import BoxWeights, Count, Fraction, NotNegative, Positive, Section, TowerPart
+from clipgap.config.section import BoxWeights, Count, Fraction, NotNegative, Number, Positive, Section, TowerPart
 
 
 class DetectorConfig(Section):
@@ -18,13 +18,13 @@ class DetectorConfig(Section):
     """`mean`: spatial mean of layer4 and a learned linear projection into CLIP's space."""
     temperature: Positive = 100.0
     """Factor on the cosine between a region and a class's text embedding."""
-    background_logit: float = 0.0
+    background_logit: Number = 0.0
     """The background's logit, for every region."""
     frozen: list[TowerPart] = ["stem", "layer1", "layer2"]
     """Parts of the image tower that are not trained."""
-    anchor_sizes: list[Positive] = Field([32, 64, 128, 256, 512], min_length=1)
+    anchor_sizes: list[Annotated[Number, Field(ge=1, le=65_535)]] = Field([32, 64, 128, 256, 512], min_length=1)
     """Square roots of the anchors' areas, in pixels."""
-    anchor_ratios: list[Positive] = Field([0.5, 1.0, 2.0], min_length=1)
+    anchor_ratios: list[Annotated[Number, Field(ge=0.01, le=100)]] = Field([0.5, 1.0, 2.0], min_length=1)
     """Height over width."""
     rpn_pre_nms_top_n_train: Count = 12000
     """Proposals before NMS in training, by logit."""

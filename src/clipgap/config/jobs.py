@@ -5,15 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from clipgap.config.section import Count, DetectionPrecision, Fraction, Metric, NotNegative, Positive, Scoring, Section
+from clipgap.config.section import (
+    Batch,
+    Count,
+    DetectionPrecision,
+    Device,
+    Fraction,
+    Metric,
+    NotNegative,
+    Number,
+    Pixels,
+    Positive,
+    Processes,
+    Scoring,
+    Section,
+    Seed,
+    Words,
+)
+
+CLIPS = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64")
+"""open_clip's ResNets."""
+
+
+def _known_clip(name: str) -> str:
+    if name == "tiny" or name.removesuffix("-quickgelu") in CLIPS:
+        return name
+    raise ValueError(f"no such CLIP: the detector needs a ResNet's maps; there are {', '.join(CLIPS)} and tiny")
 
 
 class ClipConfig(Section):
     """Which CLIP, and where its weights come from."""
 
-    name: str = "RN101"
+    name: Annotated[str, AfterValidator(_known_clip)] = "RN101"
     """An open_clip ResNet (`RN50`, `RN101`, `RN50x4`, `RN50x16`, `RN50x64`) or `tiny`, of the miniature world."""
     pretrained: str | None = None
     """open_clip's tag of the weights (`openai`, or `world` of `tiny`), or `random`: drawn from `random_seed`."""
@@ -21,17 +46,23 @@ class ClipConfig(Section):
     """A local file of weights: OpenAI's .pt, an open_clip state dict, or safetensors."""
     quick_gelu: bool | None = None
     """The text tower's activation; null: from the tag or from the file's layout."""
-    random_seed: int = 0
+    random_seed: Seed = 0
     """Seed of `pretrained: random`; the same for fit and train."""
 
 
 class ImageConfig(Section):
     """How images are resized, in training and in prediction alike."""
 
-    short_side: Count = 600
+    short_side: Pixels = 600
     """Pixels of the short side."""
-    long_side: Count = 1333
+    long_side: Pixels = 1333
     """Most pixels of the long side; where it would be longer, it decides."""
+
+    @model_validator(mode="after")
+    def _sides_in_order(self) -> ImageConfig:
+        if self.long_side < self.short_side:
+            raise ValueError(f"long_side ({self.long_side}) must not be less than short_side ({self.short_side})")
+        return self
 
 
 class FitConfig(Section):
@@ -50,11 +81,11 @@ class FitConfig(Section):
     """Stop when the objective of the pooled offsets on crops held out has not fallen for so many steps; 0: never."""
     pool: NotNegative = 0
     """Crops whose features are computed once and drawn from at every step; 0: new crops at every step (the paper)."""
-    images_per_step: Count = 4
+    images_per_step: Batch = 4
     """Source images of one step."""
-    crops_per_image: Count = 15
+    crops_per_image: Batch = 15
     """Random crops of each of them."""
-    crop_side: Count = 400
+    crop_side: Pixels = 400
     """Side of the random crops before they are resized to CLIP's input; never more than the image's short side."""
     flip: Fraction = 0.5
     """Chance that an image is mirrored."""
@@ -81,7 +112,7 @@ class TrainConfig(Section):
 
     steps: Count = 100_000
     """SGD steps."""
-    batch_size: Count = 4
+    batch_size: Batch = 4
     """Images of one batch of one process."""
     lr: Positive = 1e-3
     """Learning rate before the first of `lr_steps`."""
@@ -91,7 +122,7 @@ class TrainConfig(Section):
     """See `lr_steps`."""
     momentum: Fraction = 0.9
     """SGD's momentum."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    weight_decay: Annotated[Number, Field(ge=0)] = 1e-4
     """On every trained parameter, BatchNorm and biases too."""
     flip: Fraction = 0.5
     """Chance that an image is mirrored."""
@@ -122,7 +153,7 @@ class EvaluateConfig(Section):
     scoring: Scoring = "exact"
     """`authors` (VOC metrics only): detections rounded to a tenth of a pixel and a thousandth of a score, and recall
     points a hair above 0.3, 0.6 and 0.7, as the authors' evaluator has them."""
-    batch_size: Count = 1
+    batch_size: Batch = 1
     """Images that are detected in at once."""
     precision: DetectionPrecision = "32-true"
     """Of detection; `bf16-mixed` multiplies in bfloat16: faster where the processor has it, slightly other boxes."""
@@ -150,15 +181,15 @@ class EvaluateConfig(Section):
 class RunSection(Section):
     """Where the run goes and what it runs on."""
 
-    out: str = "runs/latest"
+    out: Words = "runs/latest"
     """The run folder; nothing in it is ever written over."""
-    seed: NotNegative = 0
+    seed: Seed = 0
     """Everything random follows from it."""
-    device: str = "auto"
+    device: Device = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
-    devices: Count = 1
+    devices: Annotated[Processes, Field(ge=1)] = 1
     """Processes, one a device."""
-    workers: NotNegative = 2
+    workers: Processes = 2
     """Processes that read and resize images, for each process that computes; 0: none."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     """Of both steps; `16-mixed` leaves step one in float32."""

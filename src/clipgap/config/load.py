@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,34 +16,39 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from clipgap.config.data import DataConfig, expand_variables
+from clipgap.config.messages import explain
 from clipgap.config.schema import RunConfig
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, one_line
+from clipgap.parse import UnreadableError, parse_yaml
 
 T = TypeVar("T", bound=BaseModel)
 
 PATH_KEYS = ("data.root", "clip.file", "augment.file")
+OF_A_CLIP = ("pretrained", "file", "quick_gelu")
+"""Settings of `clip` that belong to its name: `--set clip.name=...` takes the file's back."""
 PRESETS = resources.files("clipgap") / "presets"
 
 
 def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
-    """Read a run config from a YAML file or a shipped preset and apply `key=value` overrides.
+    """Read a run config (or a data file, for a run with the defaults) or a shipped preset; apply `key=value` overrides.
 
     Raises:
         ConfigError: the file is missing or not YAML, or a key or value is wrong: one line a key.
     """
     path, folder = _find(source)
     tree = _read_yaml(path)
+    if "data" not in tree and {"classes", "source"} <= tree.keys():
+        tree = {"data": _anchor(tree, folder, ("root",))}
     if isinstance(tree.get("data"), str):
         tree["data"] = _read_data(folder / expand_variables(tree["data"]))
-    overrides = list(overrides)
-    replaced = {override.partition("=")[0].strip() for override in overrides}
-    tree = _anchor(tree, folder, [key for key in PATH_KEYS if key not in replaced])
-    for override in overrides:
-        _apply(tree, override)
+    settings = _split(overrides)
+    tree = _anchor(tree, folder, [key for key in PATH_KEYS if key not in settings])
+    for key, text in settings.items():
+        _apply(tree, key, text, settings)
     run = tree.get("run")
     if isinstance(run, dict) and isinstance(run.get("out"), str):
         run["out"] = expand_variables(run["out"])
-    return validate(RunConfig, tree, str(source))
+    return validate(RunConfig, tree, str(source), settings)
 
 
 def load_data_config(path: str | Path) -> DataConfig:
@@ -56,13 +60,23 @@ def load_data_config(path: str | Path) -> DataConfig:
     return validate(DataConfig, _anchor(tree, folder, ("root",)), str(path))
 
 
-def validate(kind: type[T], tree: Mapping[str, Any], where: str) -> T:
-    """Build a typed section from plain values, with one line for every key that is wrong."""
+def validate(kind: type[T], tree: Mapping[str, Any], where: str, settings: Mapping[str, str] | None = None) -> T:
+    """Build a typed section from plain values.
+
+    Args:
+        kind: the section.
+        tree: its values.
+        where: the file that they are from.
+        settings: what `--set` put over it, by key.
+
+    Raises:
+        ConfigError: with one line for every key that is wrong; it names the file, or the `--set`.
+    """
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(kind, where, detail) for detail in error.errors()]
-        raise ConfigError("\n".join(lines)) from None
+        found = explain(kind, error.errors())
+        raise ConfigError("\n".join(_line(place, said, where, settings or {}) for place, said in found)) from None
 
 
 def to_yaml(config: BaseModel) -> str:
@@ -77,7 +91,7 @@ def preset_names() -> list[str]:
 
 def _find(source: str | Path) -> tuple[Path, Path]:
     """The file, and the folder its paths are relative to: a preset's are the user's, not the package's."""
-    path = Path(source)
+    path = Path(os.path.expanduser(source))
     if os.path.isfile(path):  # Path.is_file raises where a folder may not be looked into
         return path, path.parent
     if str(source) in preset_names():
@@ -85,44 +99,27 @@ def _find(source: str | Path) -> tuple[Path, Path]:
     if os.path.isdir(path):
         raise ConfigError(f"{source}: is a folder; --config takes a YAML file or a preset's name")
     known = ", ".join(preset_names())
-    raise ConfigError(f"{source}: no such file, and no preset of that name (presets: {known})")
+    raise ConfigError(f"{one_line(str(source))}: no such file, and no preset of that name (presets: {known})")
 
 
 def _read_data(path: Path) -> dict[str, Any]:
     return _anchor(_read_yaml(path), path.parent, ("root",))
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML's own rule, which PyYAML does not keep: a key must not be there twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        repeated = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
-        if repeated is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"{repeated!r} is there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _parse(text: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except (ValueError, LookupError, AttributeError, RecursionError) as error:  # `2026-13-01`, `!!bool 1`, `[[[[...`
-        raise yaml.YAMLError(f"a value cannot be read: {error}") from None
-
-
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = _parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{path}{line}: not valid YAML ({problem})") from None
+        tree = parse_yaml(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8 text; save it as UTF-8, or name a YAML file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnreadableError as error:
+        raise ConfigError(f"{path}{error.place}: not valid YAML ({error.problem})") from None
+    if tree is None:
+        raise ConfigError(f"{path}: is empty; write `data:` and the other settings")
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: expected `key: value` lines, got {type(tree).__name__}")
-    return tree
+        raise ConfigError(f"{path}: expected `key: value` lines, got a {'list' if isinstance(tree, list) else 'value'}")
+    return {str(key): value for key, value in tree.items()}
 
 
 def _anchor(tree: dict[str, Any], folder: Path, keys: Iterable[str]) -> dict[str, Any]:
@@ -140,48 +137,52 @@ def _anchor(tree: dict[str, Any], folder: Path, keys: Iterable[str]) -> dict[str
     return tree
 
 
-def _apply(tree: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    key = key.strip()
-    if not equals or not key:
-        raise ConfigError(f"--set {override}: expected key=value, for example train.steps=300")
+def _split(overrides: Iterable[str]) -> dict[str, str]:
+    """`key=value` texts by key, in their order; of one key the last counts."""
+    settings: dict[str, str] = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        key = key.strip()
+        if not equals or not all(key.split(".")):
+            raise ConfigError(f"--set {one_line(override)}: expected key=value, for example train.steps=300")
+        settings.pop(key, None)
+        settings[key] = text
+    return settings
+
+
+def _apply(tree: dict[str, Any], key: str, text: str, settings: Mapping[str, str]) -> None:
     try:
-        value = _parse(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
+        value = parse_yaml(text)
+    except UnreadableError as error:
+        raise ConfigError(f"{_shown(key, text)}: the value is not valid YAML ({error.problem})") from None
     *parents, leaf = key.split(".")
     node = tree
     for parent in parents:
         node = node.setdefault(parent, {})
         if not isinstance(node, dict):
-            raise ConfigError(f"--set {override}: {parent} is not a group of settings")
+            raise ConfigError(f"{_shown(key, text)}: {parent} is not a group of settings")
     if key in PATH_KEYS and isinstance(value, str):
         value = os.path.abspath(expand_variables(value))
     if key == "data" and isinstance(value, str):
         value = _read_data(Path(expand_variables(value)))
+    if key == "clip.name" and node.get(leaf) != value:
+        for other in OF_A_CLIP:
+            if f"clip.{other}" not in settings and node.get(other) != "random":
+                node.pop(other, None)
     node[leaf] = value
 
 
-def _explain(kind: type[BaseModel], where: str, detail: Any) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
-    prefix = f"{where}: {key}: " if key else f"{where}: "
-    if detail["type"] == "extra_forbidden":
-        known = _fields(kind, detail["loc"][:-1])
-        near = get_close_matches(str(detail["loc"][-1]), known, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        return f"{prefix}no such setting ({meant}there are: {', '.join(known)})"
-    if detail["type"] == "missing":
-        return f"{prefix}is missing"
-    message = detail["msg"].removeprefix("Value error, ")
-    shown = key and not isinstance(detail["input"], dict)
-    return f"{prefix}{message}" + (f", got {detail['input']!r}" if shown else "")
+def _line(place: tuple[str | int, ...], said: str, where: str, settings: Mapping[str, str]) -> str:
+    key = ".".join(map(str, place))
+    if key in settings:
+        return f"{_shown(key, settings[key])}: {said}"
+    around = [own for own in settings if f"{key}.".startswith(f"{own}.")]
+    inside = [own for own in settings if key and own.startswith(f"{key}.")]
+    if around or inside:
+        own = max(around, key=len) if around else inside[-1]
+        return f"{_shown(own, settings[own])}: {key}: {said}"
+    return f"{where}: {key}: {said}" if key else f"{where}: {said}"
 
 
-def _fields(kind: type[BaseModel], parents: tuple[str | int, ...]) -> list[str]:
-    for parent in parents:
-        if isinstance(parent, int):
-            continue
-        annotation: Any = kind.model_fields[parent].annotation
-        inner = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
-        kind = inner[0] if inner else annotation
-    return list(kind.model_fields)
+def _shown(key: str, text: str) -> str:
+    return f"--set {one_line(f'{key}={text}')}"

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
+
+def _refuse_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("expected a number, not true or false")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_refuse_bool)]
+Whole = Annotated[int, BeforeValidator(_refuse_bool)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Positive = Annotated[Number, Field(gt=0)]
+Count = Annotated[Whole, Field(ge=1, le=10**9)]
+NotNegative = Annotated[Whole, Field(ge=0, le=10**9)]
+Batch = Annotated[Whole, Field(ge=1, le=4096)]
+"""How many of something are in memory at once."""
+Processes = Annotated[Whole, Field(ge=0, le=1024)]
+Pixels = Annotated[Whole, Field(ge=1, le=65_535)]
+Seed = Annotated[Whole, Field(ge=0, le=2**63 - 1)]
+Words = Annotated[str, Field(pattern=r"\S")]
+"""Text that is not blank."""
 BoxWeights = tuple[Positive, Positive, Positive, Positive]
 BatchNorm = Literal["frozen", "train"]
 Metric = Literal["voc2007", "voc2012", "coco"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
 Scoring = Literal["exact", "authors"]
 DetectionPrecision = Literal["32-true", "bf16-mixed"]
 TowerPart = Literal["stem", "layer1", "layer2", "layer3", "layer4", "attnpool"]

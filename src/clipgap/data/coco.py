@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from clipgap.data.images import displayed_size
 from clipgap.data.places import Place, same_split
 from clipgap.data.records import Annotation, Fault, ImageRecord, Records, without_repeats
 from clipgap.errors import DataError, one_line
+from clipgap.parse import UnreadableError, parse_json
 
 PLACES = (
     "annotations/instances_{}.json",
@@ -116,12 +116,9 @@ def _shown(folders: Sequence[Path], root: Path) -> str:
 def _load(file: Path) -> tuple[list[Any], list[Any], list[Any]]:
     """`images`, `annotations` and `categories`; a file of a split without boxes may lack the second."""
     try:
-        tree = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file}, line {error.lineno}: not valid JSON ({error.msg})") from None
-    except (RecursionError, ValueError) as error:
-        said = "nested too deeply" if isinstance(error, RecursionError) else "a number of thousands of digits"
-        raise DataError(f"{file}: not valid JSON ({said})") from None
+        tree = parse_json(read_text(file))
+    except UnreadableError as error:
+        raise DataError(f"{file}{error.place}: not valid JSON ({error.problem})") from None
     if isinstance(tree, list) and tree and isinstance(tree[0], dict) and "score" in tree[0]:
         raise DataError(f"{file}: holds detections (a list with scores), not annotations: name the annotation file")
     tree = tree if isinstance(tree, dict) else {}

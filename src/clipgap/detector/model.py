@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 import torch
-import yaml
 from open_clip.modified_resnet import ModifiedResNet
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -45,6 +44,7 @@ from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
 from clipgap.errors import DataError, WeightsError
 from clipgap.files import write_text, write_then_rename
+from clipgap.parse import parse_yaml
 from clipgap.prompts import class_prompts
 from clipgap.weights import require_finite
 
@@ -272,8 +272,8 @@ def as_picture(image: ImageLike) -> Image.Image:
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        tree = parse_yaml(path.read_text(encoding="utf-8"))
+    except ValueError:
         tree = None
     if not isinstance(tree, dict):
         raise WeightsError(f"{path}: not the config.yaml of a Detector folder")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 
 from clipgap.clip import cached_weights
-from clipgap.clip.load import CACHE, NAMES
+from clipgap.clip.load import CACHE
+from clipgap.config import CLIPS
 from clipgap.engine.runtime import PACKAGES, version_of
 
 
@@ -52,7 +53,7 @@ def _gpu() -> Finding:
 
 def _weights() -> list[Finding]:
     findings = []
-    for name in NAMES:
+    for name in CLIPS:
         path = cached_weights(name, "openai")
         missing = f"not in {CACHE}; open_clip downloads them when they are first used, or set clip.file"
         findings.append(Finding("ok" if path else "missing", f"CLIP {name} / openai", str(path or missing)))

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from clipgap.config import RunConfig, to_yaml, validate
 from clipgap.detector import Detector
 from clipgap.engine.runtime import environment_record
 from clipgap.errors import ConfigError, WeightsError
 from clipgap.files import require_new, write_text, write_then_rename
+from clipgap.parse import parse_yaml
 from clipgap.weights import require_finite
 
 RESUMABLE = {"run": {"out", "device", "workers"}, "train": {"steps", "log_every", "checkpoint_every"}}
@@ -82,8 +82,8 @@ class RunFolder:
     def config(self) -> RunConfig:
         """The config the run was begun with."""
         try:
-            tree = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError):
+            tree = parse_yaml(self.config_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             raise WeightsError(f"{self.path}: not a run folder: run.yaml is missing or damaged") from None
         return validate(RunConfig, tree, str(self.config_file))
 

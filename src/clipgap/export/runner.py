@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from clipgap.data import resize_size
 from clipgap.detector import DetectorSpec, ImageLike, as_picture
 from clipgap.errors import ConfigError, WeightsError
 from clipgap.export.graphs import DETECTOR_FILE, FEATURES_FILE, FORMAT, REGIONS_FILE, onnxruntime
+from clipgap.parse import parse_json
 
 if TYPE_CHECKING:
     import supervision
@@ -55,7 +55,7 @@ class OnnxDetector:
             if not (folder / name).is_file():
                 raise WeightsError(f"{folder}: not an exported detector: {name} is missing")
         try:
-            content = json.loads((folder / DETECTOR_FILE).read_text(encoding="utf-8"))
+            content = parse_json((folder / DETECTOR_FILE).read_text(encoding="utf-8"))
             if content.pop("format") != FORMAT:
                 raise KeyError
             spec = DetectorSpec(**content)

@@ -158,8 +158,6 @@ def test_without_file_and_network_the_message_says_what_to_put_where(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"name": "RN102"}, "there are: RN50, RN101"),
-        ({"name": "RN102", "pretrained": "random"}, "there are: RN50, RN101"),
         ({"name": "RN50", "pretrained": "laion2b"}, "there are: openai, yfcc15m, cc12m, random"),
         ({"name": "tiny", "pretrained": "laion2b"}, "there are: world, random"),
         ({"name": "tiny", "file": "nowhere.pt"}, "nowhere.pt: no such file"),

@@ -295,8 +295,14 @@ def test_overrides_win_in_their_order(run: Path) -> None:
     [
         ("train.steps", "--set train.steps: expected key=value, for example train.steps=300"),
         ("=3", "--set =3: expected key=value, for example train.steps=300"),
-        ("train.lr_steps=[1", "--set train.lr_steps=[1: the value is not valid YAML"),
-        ("run.out=2026-13-01", "--set run.out=2026-13-01: the value is not valid YAML"),
+        (
+            "train.lr_steps=[1",
+            "--set train.lr_steps=[1: the value is not valid YAML (expected ',' or ']', but got '<stream end>')",
+        ),
+        (
+            "run.out=2026-13-01",
+            "--set run.out=2026-13-01: the value is not valid YAML (a value cannot be read: month must be in 1..12)",
+        ),
         ("data.targets.0.root=x", "--set data.targets.0.root=x: targets is not a group of settings"),
         ("batch_norm.kind=x", "--set batch_norm.kind=x: batch_norm is not a group of settings"),
     ],
@@ -308,10 +314,10 @@ def test_overrides_that_say_nothing(run: Path, override: str, message: str) -> N
 
 def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
     assert errors(run, "train.step=3")[0].startswith(
-        f"{run}: train.step: no such setting (did you mean steps? there are: steps, batch_size,"
+        "--set train.step=3: no such setting (did you mean steps? there are: steps, batch_size,"
     )
     assert errors(run, "trian.steps=3")[0].startswith(
-        f"{run}: trian: no such setting (did you mean train? there are: data, clip, batch_norm"
+        "--set trian.steps=3: trian: no such setting (did you mean train? there are: data, clip, batch_norm"
     )
 
 
@@ -341,21 +347,21 @@ def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
             {"data": DATA | {"targets": [{"name": "a", "format": "voc"}, {"name": "b", "format": "voc", "tset": "x"}]}},
             "data.targets.1.tset: no such setting (did you mean test? there are: format, root, ",
         ),
-        ({"data": None}, "data: Input should be a valid dictionary"),
+        ({"data": None}, "data: expected a group of settings (`{key: value}`), got nothing"),
         ({"data": {"classes": ["car"]}}, "data.source: is missing"),
         ({"data": DATA | {"classes": []}}, "data.classes: "),
-        ({"train": {"steps": 0}}, "train.steps: Input should be greater than or equal to 1, got 0"),
-        ({"train": {"steps": "many"}}, "train.steps: Input should be a valid integer"),
-        ({"train": {"lr": 0}}, "train.lr: Input should be greater than 0, got 0"),
-        ({"train": {"lr": float("inf")}}, "train.lr: Input should be a finite number, got inf"),
+        ({"train": {"steps": 0}}, "train.steps: must be at least 1, got 0"),
+        ({"train": {"steps": "many"}}, "train.steps: expected a whole number, got 'many'"),
+        ({"train": {"lr": 0}}, "train.lr: must be above 0, got 0"),
+        ({"train": {"lr": float("inf")}}, "train.lr: expected a finite number, got inf"),
         (
             {"detector": {"background_logit": float("nan")}},
-            "detector.background_logit: Input should be a finite number",
+            "detector.background_logit: expected a finite number",
         ),
-        ({"augment": {"probability": 1.5}}, "augment.probability: Input should be less than or equal to 1, got 1.5"),
-        ({"batch_norm": "off"}, "batch_norm: Input should be 'frozen' or 'train', got 'off'"),
+        ({"augment": {"probability": 1.5}}, "augment.probability: must be at most 1, got 1.5"),
+        ({"batch_norm": "off"}, "batch_norm: expected 'frozen' or 'train', got 'off'"),
         ({"detector": {"box_reg_weights": [1, 1, 1]}}, "detector.box_reg_weights.3: "),
-        ({"detector": {"frozen": ["layer5"]}}, "detector.frozen.0: Input should be 'stem', "),
+        ({"detector": {"frozen": ["layer5"]}}, "detector.frozen.0: expected 'stem', "),
     ],
 )
 def test_a_wrong_key_or_value_is_named(run: Path, change: dict[str, Any], line: str) -> None:
@@ -437,10 +443,10 @@ def test_a_missing_file_is_answered_with_the_presets() -> None:
         (b"a: !!python/object/apply:os.system [ls]\n", ", line 1: not valid YAML"),
         (b"a: \x00\n", ": not valid YAML"),
         (b"[" * 600, ": not valid YAML"),
-        (b"", ": expected `key: value` lines, got NoneType"),
-        (b"- a\n- b\n", ": expected `key: value` lines, got list"),
-        (b"just words\n", ": expected `key: value` lines, got str"),
-        ("name: fög\n".encode("latin1"), ": cannot be read ('utf-8' codec can't decode byte 0xf6"),
+        (b"", ": is empty; write `data:` and the other settings"),
+        (b"- a\n- b\n", ": expected `key: value` lines, got a list"),
+        (b"just words\n", ": expected `key: value` lines, got a value"),
+        ("name: fög\n".encode("latin1"), ": not UTF-8 text; save it as UTF-8, or name a YAML file"),
     ],
 )
 def test_a_file_that_is_no_config_is_one_clear_line(tmp_path: Path, text: bytes, message: str) -> None:
@@ -588,7 +594,9 @@ def test_thresholds_that_contradict_each_other_are_named() -> None:
 def test_a_key_that_is_there_twice_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=r"run\.yaml, line \d: not valid YAML \('(train|name)' is there twice\)"):
+    with pytest.raises(
+        ConfigError, match=r"run\.yaml, line [12]: not valid YAML \('(train|name)' is there twice, first in line 1\)"
+    ):
         load_config(file)
 
 

@@ -386,7 +386,7 @@ def test_the_features_are_moved_in_training_and_never_in_detection(made: Path) -
         ("clip={name: tiny, pretrained: random}", r"aug\.safetensors: fitted for 128 channels .* has 256; fit again"),
         ("data.source.train=null", "domain day: no split to train on"),
         ("data.source.val=train", "share 3 images"),
-        ("run.device=tpu", r"run\.device=tpu: no such device"),
+        ("run.device=tpu", r"run\.device=tpu: expected 'auto', 'cpu', 'cuda' or 'mps', got 'tpu'"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(

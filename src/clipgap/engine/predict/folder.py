@@ -18,6 +18,7 @@ from typing import Any
 
 from clipgap.errors import DataError
 from clipgap.files import require_new, write_text
+from clipgap.parse import parse_json
 
 ASKED, RESULTS = "predict.json", "detections.json"
 Line = dict[str, Any]
@@ -142,7 +143,7 @@ class ResultFolder:
     def _before(self) -> dict[str, Any] | None:
         """What the prediction in the folder was asked for; None if there is none."""
         try:
-            content = json.loads(self._asked_file.read_text(encoding="utf-8"))
+            content = parse_json(self._asked_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
