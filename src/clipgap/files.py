@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from clipgap.errors import DataError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when nothing more can be stored."""
 
 
 def require_new(path: Path, option: str) -> None:
@@ -45,15 +50,52 @@ def require_place(path: Path, option: str) -> None:
 
 
 def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a temporary file beside `path` and rename it: an interruption leaves the old file whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Let `write` make a temporary file beside `path` and rename it: an interruption leaves the old file whole.
+
+    Raises:
+        DataError: it cannot be written: the disk is full, for example.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         temporary.chmod(0o666 & ~_umask())  # safetensors makes files that nobody else may read
         temporary.replace(path)
+    except Exception as error:
+        written = temporary.stat().st_size if temporary.exists() else 0
+        cause = _os_error(error)
+        if cause is None:
+            raise
+        raise cannot_write(cause, path, written) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cannot_write(error: OSError, path: Path, written: int = 0) -> DataError:
+    """What to say of a file or folder that could not be written, with the space that is left where that was it."""
+    if error.errno not in FULL:
+        return DataError(f"{path}: cannot be written ({error.strerror or error}); choose another place")
+    place = next(parent for parent in path.absolute().parents if parent.is_dir())
+    free = shutil.disk_usage(place).free
+    needs = f"it needs more than {_megabytes(written)}, and " if written else ""
+    return DataError(
+        f"{path}: the disk is full, or your share of it ({error.strerror}): {needs}{_megabytes(free)} are free in "
+        f"{place}; make room, or write elsewhere, and give the command again"
+    )
+
+
+def _os_error(error: Exception) -> OSError | None:
+    """What the system said, also where torch's or safetensors' own error has taken its place."""
+    if isinstance(error, OSError):
+        return error
+    text = str(error)
+    if "No space left" in text or "unexpected pos" in text or "file write failed" in text:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return None
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MB"
 
 
 def write_text(path: Path, text: str) -> None:

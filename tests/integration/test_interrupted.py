@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -95,7 +96,10 @@ def test_ctrl_c_before_anything_is_saved(
 
     for place in ("clipgap.engine.fit.load_clip", "clipgap.engine.train.load_clip", "clipgap.detector.Detector.load"):
         monkeypatch.setattr(place, ctrl_c)
-    words = [verb, *(["run"] if verb == "evaluate" else []), "--config", made / "config.yaml"]
+    (made / "run").mkdir()
+    (made / "run/config.yaml").touch()
+    words = [verb, *([made / "run"] if verb == "evaluate" else []), "--config", made / "config.yaml"]
+    words += ["--set", "augment.kind=none", "--set", f"run.out={json.dumps(str(made / 'new'))}"]
     code, out, err = run(capfd, *words)
     assert (code, out) == (130, "")
     if verb == "evaluate":

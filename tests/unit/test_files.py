@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_the_old_file_is_there_until_the_new_one_is_complete(tmp_path: Path) -> 
 
 
 def test_a_writer_that_writes_nothing_is_an_error_and_not_an_empty_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DataError, match="a: cannot be written"):
         write_then_rename(tmp_path / "a", lambda _: None)
     assert list(tmp_path.iterdir()) == []
 
@@ -79,3 +80,27 @@ def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
     with pytest.raises(DataError, match="may not be written to; choose another --out"):
         require_new(tmp_path / "new", "--out")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"),
+        ValueError("I/O error: No space left on device (os error 28)"),
+    ],
+    ids=["full", "quota", "torch", "safetensors"],
+)
+def test_a_full_disk_is_told_with_the_file_and_the_space(tmp_path: Path, error: Exception) -> None:
+    (tmp_path / "a").write_text("old")
+
+    def write(path: Path) -> None:
+        path.write_bytes(b"x" * 2_000_000)
+        raise error
+
+    told = r"a: the disk is full, .*: it needs more than 1.9 MB, and [\d,.]+ MB are free in .*; make room"
+    with pytest.raises(DataError, match=told):
+        write_then_rename(tmp_path / "a", write)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"

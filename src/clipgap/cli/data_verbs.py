@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 import typer
 
 from clipgap.cli.commands import command, config_words
+from clipgap.cli.early import require_folders
 from clipgap.cli.options import Config, Json, Settings, resolve
 from clipgap.config import DataConfig
 from clipgap.errors import ConfigError
+from clipgap.files import require_new
 
 app = typer.Typer(help="Check and convert data sets.")
 
@@ -19,11 +21,13 @@ app = typer.Typer(help="Check and convert data sets.")
 @app.command()
 def check(config: Config, settings: Settings = [], as_json: Json = False) -> int:  # noqa: B006
     """Count images and boxes of every domain, and tell every fault with its file and place."""
+    data = resolve(config, settings).data
+    if not any(data.folder(domain).is_dir() for domain in data.domains):
+        require_folders(data, data.domains)
     from clipgap.cli.show import say, stdout
     from clipgap.data import check as run_check
     from clipgap.engine.progress import track
 
-    data = resolve(config, settings).data
     report = run_check(data, track)
     if as_json:
         typer.echo(json.dumps(report.to_json()))
@@ -51,13 +55,16 @@ def convert(
     settings: Settings = [],  # noqa: B006
 ) -> None:
     """Write a split of a domain in another format; the images are copied, the original stays as it is."""
-    from clipgap.cli.show import say
-    from clipgap.data import convert as run_convert
-
     data = resolve(config, settings).data
     known = {one.name: one for one in data.domains}
     if domain not in known:
         raise ConfigError(f"--domain {domain}: no such domain in {config} (there are: {', '.join(known)})")
+    require_new(out, "--out")
+    data.refuse_inside(out, "--out")
+    require_folders(data, [known[domain]])
+    from clipgap.cli.show import say
+    from clipgap.data import convert as run_convert
+
     for note in run_convert(data, known[domain], split, to, out):
         say(f"note: {note}")
     say(f"{out}: {domain}/{split} as {to}")

@@ -10,6 +10,7 @@ import typer
 
 from clipgap.cli.options import Config, Device, Json, Seed, Settings, overrides, resolve
 from clipgap.errors import Interrupted
+from clipgap.files import require_new
 
 config_app = typer.Typer(help="Look at settings.")
 
@@ -55,6 +56,8 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Try the whole method on a drawn world: fit, train on clear day with and without it, score five domains."""
+    if not (out / "demo.json").exists():
+        require_new(out, "--out")
     from clipgap.cli.show import print_comparison, say
     from clipgap.engine.demo import run_demo
 

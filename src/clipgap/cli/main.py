@@ -8,10 +8,11 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from clipgap import __version__
 from clipgap.cli import data_verbs, info_verbs, predict_verb, run_verbs, world_verbs
 from clipgap.cli.commands import going_on
 from clipgap.errors import ClipgapError, Interrupted
@@ -20,7 +21,6 @@ app = typer.Typer(
     name="clipgap",
     help="Object detectors that keep working when the conditions change, from words alone.",
     epilog="--debug, anywhere on the line, shows the traceback of an error.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -39,6 +39,21 @@ for verb, function in VERBS.items():
 app.add_typer(data_verbs.app, name="data")
 app.add_typer(world_verbs.app, name="world")
 app.add_typer(info_verbs.config_app, name="config")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"clipgap {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Object detectors that keep working when the conditions change, from words alone."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -72,7 +87,8 @@ def _run(arguments: list[str], debug: bool) -> int:
         if hasattr(error, "format_message"):  # the command line itself; typer's own click has no public name for it
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "clipgap"
-            return _fail(f"{error.format_message()} (see {command} --help)", 2, debug)
+            said = error.format_message().replace("Value error, ", "")
+            return _fail(f"{said} (see {command} --help)", 2, debug)
         return _fail(f"failed: {type(error).__name__}: {error} (--debug shows where)", 1, debug)
     if result == 130:  # typer has caught the interruption
         return _fail("interrupted", 130, debug)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipgap.cli.commands import command
+from clipgap.cli.early import require_detector
 from clipgap.cli.options import Device, Json
-from clipgap.config import DetectionPrecision, RunSection
-from clipgap.errors import WeightsError
+from clipgap.config import DetectionPrecision, RunSection, load_data_config
 
 if TYPE_CHECKING:
     from clipgap.engine.predict import Predictions, Predictor
@@ -37,13 +37,16 @@ def predict(
 ) -> int:
     """Detect in images and videos: COCO results, JSON lines, drawn pictures."""
     _refuse(run, inputs, out, resume, device)
+    data = load_data_config(truth) if truth else None
+    if data:
+        data.refuse_inside(out, "--out")
     from clipgap.cli.exported import load_exported
     from clipgap.data import load_domains
     from clipgap.engine.predict import PredictSettings, Truth
     from clipgap.engine.predict import predict as run_predict
 
     exported = load_exported(run, device)
-    known = Truth(truth, load_domains(truth)) if truth else None
+    known = Truth(truth, load_domains(data)) if truth and data else None
     detector = exported.for_inference(precision) if exported else _load(run, device, precision)
     settings = PredictSettings(draw_score, f"{_hash_of(run)}, {precision}", known)
     result = run_predict(detector, inputs, out, settings, resume=resume)
@@ -59,8 +62,7 @@ def _refuse(run: Path, inputs: list[str], out: Path, resume: bool, device: str |
     from clipgap.engine.predict.folder import require_free
     from clipgap.engine.predict.inputs import find_inputs
 
-    if not run.is_dir():
-        raise WeightsError(f"{run}: no such folder; give a run folder, a Detector folder, or an exported one")
+    require_detector(run)
     refuse_device(run, device)
     find_inputs(inputs, without=out)
     require_free(out, resume)

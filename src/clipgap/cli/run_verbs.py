@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from clipgap.cli.commands import command, config_words, free, setting, stopped_at_once
+from clipgap.cli.early import require_detector, require_files, require_folders
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, resolve
-from clipgap.errors import ClipgapError
-from clipgap.files import require_new_file
+from clipgap.config import AugmentConfig
+from clipgap.errors import ClipgapError, WeightsError
+from clipgap.files import require_new, require_new_file
 
 
 def fit(
@@ -26,6 +28,9 @@ def fit(
     """Step one: fit the semantic augmentations from source images and prompts."""
     resolved = resolve(config, settings, device, seed)
     require_new_file(out, "--out")
+    resolved.data.refuse_inside(out, "--out")
+    require_folders(resolved.data, [resolved.data.source])
+    require_files(resolved.model_copy(update={"augment": AugmentConfig()}))
     from clipgap.cli.show import fit_table, say
     from clipgap.engine.fit import fit as run
     from clipgap.engine.fit import half_done
@@ -52,10 +57,15 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Step two: train the detector on the source domain."""
+    resolved = resolve(config, settings, device, seed)
+    if not resume:
+        require_new(Path(resolved.run.out), "run.out (--resume goes on with a run)")
+    resolved.data.refuse_inside(resolved.run.out, "run.out")
+    require_folders(resolved.data, [resolved.data.source])
+    require_files(resolved)
     from clipgap.cli.show import say, tell_trained
     from clipgap.engine.train import train as run
 
-    resolved = resolve(config, settings, device, seed)
     with stopped_at_once(Path(resolved.run.out) / "run.yaml"):
         result = run(resolved, resume=resume)
     if not result.main:
@@ -78,15 +88,18 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score a detector on the source and on every target domain."""
-    from clipgap.cli.exported import load_exported
-    from clipgap.cli.show import print_table, say
-    from clipgap.engine.evaluate import evaluate_run
-
+    require_detector(run)
     if config is None and not (run / "run.yaml").is_file():
         raise ClipgapError(f"{run}: has no run.yaml to say what to score; give --config")
     resolved = resolve(config or str(run / "run.yaml"), settings, device)
     if csv:
         require_new_file(csv, "--csv")
+        resolved.data.refuse_inside(csv, "--csv")
+    require_folders(resolved.data, resolved.data.domains)
+    from clipgap.cli.exported import load_exported
+    from clipgap.cli.show import print_table, say
+    from clipgap.engine.evaluate import evaluate_run
+
     table = evaluate_run(load_exported(run, device) or run, resolved)
     if csv:
         table.write_csv(csv)
@@ -105,6 +118,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a detector as ONNX graphs, and check them against PyTorch."""
+    require_detector(run)
+    require_new(out, "--out")
     from clipgap.cli.show import say
     from clipgap.detector import Detector
     from clipgap.export import export_onnx
@@ -125,6 +140,9 @@ def import_checkpoint(
     as_json: Json = False,
 ) -> None:
     """Make a Detector folder out of a checkpoint of the authors' code."""
+    if not file.is_file():
+        raise WeightsError(f"{file}: no such file of weights")
+    require_new(out, "--out")
     from clipgap.cli.show import say
     from clipgap.detector.importer import import_authors
 

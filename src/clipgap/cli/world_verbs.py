@@ -11,6 +11,7 @@ import typer
 from clipgap.cli.commands import command, setting, stopped_at_once
 from clipgap.cli.options import Device, Json, Resume
 from clipgap.config import RunSection
+from clipgap.files import require_new
 
 app = typer.Typer(help="Draw the miniature weather world; pre-train the tiny CLIP on it.")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that draw.")]
@@ -29,6 +30,7 @@ def make(
     as_json: Json = False,
 ) -> None:
     """Draw the five domains, laid out as Diverse Weather: VOC XML, seven classes."""
+    require_new(out, "--out")
     from clipgap.cli.show import say
     from clipgap.engine.demo import draw_world
 

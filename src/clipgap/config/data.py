@@ -187,6 +187,21 @@ class DataConfig(Reading):
         folder = Path(self.root) / expand_variables(domain.root)
         return folder if part is None or part is domain else folder / expand_variables(part.root)
 
+    def refuse_inside(self, path: str | Path, option: str) -> None:
+        """Make sure that nothing is written into a data set.
+
+        Raises:
+            ConfigError: the path is inside the folder of a domain, or of a part of one.
+        """
+        place = Path(path).resolve()
+        for domain in self.domains:
+            for part in domain.parts or [domain]:
+                folder = self.folder(domain, part)
+                if place.is_relative_to(folder.resolve()):
+                    raise ConfigError(
+                        f"{path}: is inside the data set {folder}, which is only read: choose another {option}"
+                    )
+
     def reading(self, domain: DomainConfig, part: PartConfig) -> Reading:
         """How a part of a domain is read: its own word, else the domain's, else the data file's."""
         levels = (part, domain, self)

@@ -1,9 +1,10 @@
 """Data sets: readers (VOC, COCO, YOLO), images, domains, transforms, check and convert."""
 
+from clipgap.config import Format
 from clipgap.data.check import check
 from clipgap.data.check_report import CheckReport, SplitReport
 from clipgap.data.coco import read_coco
-from clipgap.data.convert import Format, convert
+from clipgap.data.convert import convert
 from clipgap.data.dataset import DetectionDataset, Sample, Target
 from clipgap.data.domains import Domain, Domains, load_domains, load_split
 from clipgap.data.images import displayed_size, read_image

@@ -6,21 +6,20 @@ images. VOC is read and written with its own boxes, whatever `voc_boxes` says, s
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from clipgap.config import DataConfig, DomainConfig
+from clipgap.config import DataConfig, DomainConfig, Format
 from clipgap.data.dataset import DetectionDataset, read_record
 from clipgap.data.domains import load_split
 from clipgap.data.images import displayed_size
+from clipgap.data.places import Place
 from clipgap.data.records import ImageRecord
 from clipgap.data.writers import write_coco, write_voc, write_yolo
-from clipgap.errors import DataError
-
-Format = Literal["voc", "coco", "yolo"]
+from clipgap.files import cannot_write, require_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +50,36 @@ def convert(config: DataConfig, domain: DomainConfig, split: str, to: Format, ou
     Raises:
         DataError: the split has errors, or `out` cannot be used.
     """
-    _refuse_folder(out, config.folder(domain))
+    require_new(out, "--out")
+    config.refuse_inside(out, "--out")
     as_written = config.model_copy(update={"keep_empty": True, "voc_boxes": "standard"})
     dataset = load_split(as_written, domain, split)
     plans = _plan(dataset.records)
-    images = [(plan.name, plan.record) for plan in plans]
-    label = Path(split).stem
+    half_made = out.with_name(f".{out.name}.{os.getpid()}.tmp")  # beside it: what is broken off is in nobody's way
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if to == "voc":
-            folder = write_voc(out, label, images)
-        elif to == "coco":
-            folder = write_coco(out, label, images, dataset.classes)
-        else:
-            folder = write_yolo(out, label, images, dataset.classes)
-        for plan in plans:
-            _write_image(plan, folder)
+        half_made.mkdir(parents=True)
+        _write(half_made, to, Path(split).stem, plans, dataset.classes)
+        if out.exists():
+            out.rmdir()  # an empty folder that the user made
+        half_made.rename(out)
     except OSError as error:
-        raise DataError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
-    return [*_notes(dataset, to), *_image_notes(plans)]
+        raise cannot_write(error, out) from None
+    finally:
+        shutil.rmtree(half_made, ignore_errors=True)
+    folders = [config.folder(domain, part) for part in domain.parts or [domain]]
+    return [*_notes(dataset, to), *_image_notes(plans, folders)]
 
 
-def _refuse_folder(out: Path, root: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out}: is a file: give a new folder")
-    if out.is_dir() and any(out.iterdir()):
-        raise DataError(f"{out}: is not empty: give a new folder, so that nothing is overwritten")
-    if out.resolve().is_relative_to(root.resolve()):
-        raise DataError(f"{out}: is inside the data set that is read, {root}: give a folder outside of it")
+def _write(out: Path, to: Format, label: str, plans: list[_Plan], classes: Sequence[str]) -> None:
+    images = [(plan.name, plan.record) for plan in plans]
+    if to == "voc":
+        folder = write_voc(out, label, images)
+    elif to == "coco":
+        folder = write_coco(out, label, images, classes)
+    else:
+        folder = write_yolo(out, label, images, classes)
+    for plan in plans:
+        _write_image(plan, folder)
 
 
 def _plan(records: Iterable[ImageRecord]) -> list[_Plan]:
@@ -121,10 +122,13 @@ def _notes(dataset: DetectionDataset, to: Format) -> list[str]:
     return [note for note, applies in notes.items() if applies]
 
 
-def _image_notes(plans: list[_Plan]) -> list[str]:
+def _image_notes(plans: list[_Plan], folders: Sequence[Path]) -> list[str]:
+    outside = sum(not any(Place(folder).holds(plan.record.path) for folder in folders) for plan in plans)
     anew = sum(plan.anew for plan in plans)
     renamed = sum(Path(plan.name).stem != plan.record.path.stem for plan in plans)
     notes = []
+    if outside:
+        notes.append(f"{outside} images are copied from outside of the data set's folder (outside_root: allow)")
     if anew:
         notes.append(f"{anew} images are written anew, as PNG: their boxes fit them only unturned by EXIF")
     if renamed:

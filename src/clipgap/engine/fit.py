@@ -42,6 +42,7 @@ def fit(
     out = Path(out) if out else None
     if out:
         require_new_file(out, "--out")
+        config.data.refuse_inside(out, "--out")
     device = pick_device(config.run)
     prompts = PromptSet.from_config(config.data.prompts)
     clip = load_clip(config.clip)

@@ -60,6 +60,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     folder = RunFolder(config.run.out)
     if not resume:
         folder.require_new()  # every process looks, so that none is left waiting for one that has refused
+    config.data.refuse_inside(config.run.out, "run.out")
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
     clip = load_clip(config.clip)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from clipgap.config import DataConfig
 from clipgap.data import DetectionDataset, Format, convert, load_split
-from clipgap.errors import DataError
+from clipgap.errors import ClipgapError, DataError
 from tests.datasets import coco_tree, data_config, draw, make_coco, make_voc, make_yolo
 
 FORMATS: list[Format] = ["voc", "coco", "yolo"]
@@ -174,13 +177,13 @@ def test_folders_that_will_not_do(tmp_path: Path, voc: DataConfig) -> None:
     full.mkdir()
     (full / "mine.txt").write_text("")
     for out, message in (
-        (full, "is not empty"),
-        (full / "mine.txt", "is a file"),
+        (full, "is there already"),
+        (full / "mine.txt", "is there already"),
         (root / "new", "is inside the data set"),
         (tmp_path / "x" / ".." / "voc" / "new", "is inside the data set"),
-        (full / "mine.txt" / "new", "cannot be written"),
+        (full / "mine.txt" / "new", "is not a folder"),
     ):
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(ClipgapError, match=message):
             convert(voc, voc.source, "train", "coco", out)
     assert not (root / "new").exists()
     (tmp_path / "new").mkdir()
@@ -192,3 +195,45 @@ def test_a_split_with_errors_is_not_converted(tmp_path: Path, voc: DataConfig) -
     with pytest.raises(DataError, match="line 1"):
         convert(voc, voc.source, "train", "coco", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_is_full_leaves_nothing_behind(
+    tmp_path: Path, voc: DataConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "out").mkdir()
+    before = sorted(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(DataError, match=r"out: the disk is full.*; make room"):
+            convert(voc, voc.source, "train", "voc", tmp_path / "out")
+    assert sorted(tmp_path.iterdir()) == before
+    convert(voc, voc.source, "train", "voc", tmp_path / "out")  # the same command again
+
+
+def test_images_from_outside_are_copied_with_a_word(tmp_path: Path) -> None:
+    outside = draw(tmp_path / "outside.png")
+    tree = coco_tree([{"category_id": 3, "bbox": [1, 2, 3, 4], "ignore": 1}])
+    root = make_coco(tmp_path / "set", tree)
+    (root / "images/a.png").unlink()
+    tree["images"][0]["file_name"] = str(outside)
+    (root / "annotations/instances_train.json").write_text(json.dumps(tree))
+    config = data_config(root, "coco")
+    with pytest.raises(DataError, match="is outside of the data set's folder"):
+        convert(config, config.source, "train", "voc", tmp_path / "out")
+    notes = convert(
+        config.model_copy(update={"outside_root": "allow"}), config.source, "train", "voc", tmp_path / "out"
+    )
+    assert "1 images are copied from outside of the data set's folder (outside_root: allow)" in notes
+    assert "<difficult>1</difficult>" in (tmp_path / "out/Annotations/outside.xml").read_text()
+
+
+@pytest.mark.parametrize("key", ["difficult", "ignore"])
+def test_coco_is_written_with_both_words_for_difficult(tmp_path: Path, key: str) -> None:
+    root = make_coco(tmp_path / "set", coco_tree([{"category_id": 3, "bbox": [1, 2, 3, 4], key: 1}]))
+    config = data_config(root, "coco")
+    convert(config, config.source, "train", "coco", tmp_path / "out")
+    (box,) = json.loads((tmp_path / "out/annotations/instances_train.json").read_text())["annotations"]
+    assert (box["difficult"], box["ignore"], box["iscrowd"]) == (1, 1, 0)

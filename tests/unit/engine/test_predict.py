@@ -193,7 +193,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_afterwards(
         return full() if Path(target).name == name else replaced(self, target)  # type: ignore[return-value,func-returns-value]
 
     monkeypatch.setattr(Path, "replace", fill)
-    with pytest.raises(DataError, match=rf"{name}: cannot be written \(No space left on device\); make room") as told:
+    with pytest.raises(DataError, match=rf"{name}: the disk is full.*MB are free in .*; make room") as told:
         predict(Finder(), inputs, tmp_path / "out", show=False)
     assert "\n" not in str(told.value)
     monkeypatch.setattr(Path, "replace", replaced)
@@ -217,7 +217,7 @@ def test_a_line_that_finds_the_disk_full_half_way_is_written_again(
         add(self, line)
 
     monkeypatch.setattr(job.LineFile, "add", fill)
-    with pytest.raises(DataError, match=r"detections\.jsonl: cannot be written"):
+    with pytest.raises(DataError, match=r"detections\.jsonl: the disk is full"):
         predict(Finder(), inputs, tmp_path / "out", show=False)
     predict(Finder(), inputs, tmp_path / "out", show=False)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")

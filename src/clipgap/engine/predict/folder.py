@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clipgap.errors import DataError
-from clipgap.files import require_new, write_text
+from clipgap.files import cannot_write, require_new, write_text
 from clipgap.parse import parse_json
 
 ASKED, RESULTS = "predict.json", "detections.json"
@@ -174,8 +174,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = "make room, then give the same command again: it goes on where it was"
-        raise DataError(f"{path}: cannot be written ({error.strerror or error}); {advice}") from None
+        raise cannot_write(error, path) from None
 
 
 def _difference(path: Path, before: dict[str, Any], now: dict[str, Any]) -> str:

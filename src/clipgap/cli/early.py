@@ -1,0 +1,49 @@
+"""Mistakes that can be seen without torch, told before it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from clipgap.config import DataConfig, DomainConfig, RunConfig
+from clipgap.errors import DataError, WeightsError
+
+
+def require_folders(data: DataConfig, domains: Iterable[DomainConfig]) -> None:
+    """Make sure that the folders of domains are there.
+
+    Raises:
+        DataError: one is not.
+    """
+    for domain in domains:
+        for part in domain.parts or [domain]:
+            folder = data.folder(domain, part)
+            if not folder.is_dir():
+                raise DataError(f"{folder}: no such folder: correct `root` of domain {domain.name}, or the data file's")
+
+
+def require_files(config: RunConfig) -> None:
+    """Make sure that the files that the settings name are there.
+
+    Raises:
+        WeightsError: one is not.
+    """
+    if config.clip.file and not Path(config.clip.file).is_file():
+        raise WeightsError(f"{config.clip.file}: no such file of weights; correct clip.file")
+    offsets = config.augment.file
+    if offsets and config.augment.kind != "none" and not Path(offsets).is_file():
+        raise WeightsError(f"{offsets}: no such file of semantic augmentations; `clipgap fit` makes one")
+
+
+def require_detector(folder: Path) -> None:
+    """Make sure that a folder may hold a detector.
+
+    Raises:
+        WeightsError: it is none, or holds no detector.
+    """
+    if not folder.is_dir():
+        raise WeightsError(f"{folder}: no such folder; give a run folder, a Detector folder, or an exported one")
+    if not any((folder / name).is_file() for name in ("config.yaml", "detector.json")):
+        raise WeightsError(
+            f"{folder}: holds no detector (config.yaml of a run or Detector folder, detector.json of an exported one)"
+        )
