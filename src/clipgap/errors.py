@@ -35,6 +35,13 @@ class DataError(ClipgapError):
     """A data set cannot be used as it is: names the file and the line or object."""
 
 
+class DiskError(DataError):
+    """A result cannot be stored, for example because the disk is full. Nothing half-made is left."""
+
+    resume = False
+    """Whether something was saved before that `--resume` goes on from."""
+
+
 class WeightsError(ClipgapError):
     """A file of weights is missing, is not what it should be, or does not fit the model."""
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from clipgap.errors import DataError
+from clipgap.errors import DataError, DiskError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when nothing more can be stored."""
@@ -53,7 +53,7 @@ def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a temporary file beside `path` and rename it: an interruption leaves the old file whole.
 
     Raises:
-        DataError: it cannot be written: the disk is full, for example.
+        DiskError: it cannot be written: the disk is full, for example.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -71,16 +71,16 @@ def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def cannot_write(error: OSError, path: Path, written: int = 0) -> DataError:
+def cannot_write(error: OSError, path: Path, written: int = 0) -> DiskError:
     """What to say of a file or folder that could not be written, with the space that is left where that was it."""
     if error.errno not in FULL:
-        return DataError(f"{path}: cannot be written ({error.strerror or error}); choose another place")
+        return DiskError(f"{path}: cannot be written ({error.strerror or error}); choose another place")
     place = next(parent for parent in path.absolute().parents if parent.is_dir())
     free = shutil.disk_usage(place).free
     needs = f"it needs more than {_megabytes(written)}, and " if written else ""
-    return DataError(
+    return DiskError(
         f"{path}: the disk is full, or your share of it ({error.strerror}): {needs}{_megabytes(free)} are free in "
-        f"{place}; make room, or write elsewhere, and give the command again"
+        f"{place}; make room, or write elsewhere"
     )
 
 

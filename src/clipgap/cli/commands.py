@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from clipgap.errors import Interrupted
+from clipgap.errors import DiskError, Interrupted
 
 RESUMABLE = ("fit", "train", "predict", "world")
 """Verbs that have `--resume`; `demo` goes on when it is called again."""
@@ -50,8 +50,8 @@ def free(path: Path) -> Path:
     return found
 
 
-def going_on(arguments: Sequence[str], error: Interrupted) -> str:
-    """What to say of a job that was interrupted: how far it got, and the command that goes on with it."""
+def going_on(arguments: Sequence[str], error: Interrupted | DiskError) -> str:
+    """What to say of a job that did not end: how far it got, and the command that goes on with it."""
     words = [word for word in arguments if error.resume or word != "--resume"]
     if error.resume and words[0] in RESUMABLE and "--resume" not in words:
         words.append("--resume")
@@ -60,9 +60,12 @@ def going_on(arguments: Sequence[str], error: Interrupted) -> str:
 
 @contextmanager
 def stopped_at_once(saved: Path) -> Iterator[None]:
-    """Around a job that can be gone on with if `saved` is there: Ctrl-C before its first step, or a second one."""
+    """Around a job that can be gone on with if `saved` is there: Ctrl-C outside of its steps, or a full disk."""
     try:
         yield
+    except DiskError as error:
+        error.resume = saved.exists()
+        raise
     except KeyboardInterrupt:
         if saved.exists():
             raise Interrupted(f"stopped at once; {saved} holds what was saved before") from None

@@ -15,7 +15,7 @@ import typer
 from clipgap import __version__
 from clipgap.cli import data_verbs, info_verbs, predict_verb, run_verbs, world_verbs
 from clipgap.cli.commands import going_on
-from clipgap.errors import ClipgapError, Interrupted
+from clipgap.errors import ClipgapError, DiskError, Interrupted
 
 app = typer.Typer(
     name="clipgap",
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str], debug: bool) -> int:
     try:
         result: Any = app(arguments or ["--help"], standalone_mode=False)
-    except Interrupted as error:
+    except (Interrupted, DiskError) as error:
         return _fail(going_on(arguments, error), error.exit_code, debug)
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)
