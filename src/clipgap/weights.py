@@ -23,6 +23,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from clipgap.errors import WeightsError
+from clipgap.kinds import kind_of
 
 STORAGE_DTYPES = {
     "FloatStorage": torch.float32,
@@ -50,10 +51,7 @@ def read_file(path: str | Path, *, numpy: bool = False) -> dict[str, Any]:
     try:
         content = _read(path, numpy)
     except Exception as error:  # noqa: BLE001 (the bytes are anybody's: readers stumble over them in every way)
-        raise WeightsError(
-            f"{path}: damaged, or not a file of weights that is safe to read ({_cause(error)}); "
-            "save a plain state dict or safetensors"
-        ) from None
+        raise WeightsError(f"{path}: {_cause(error, path)}; save a plain state dict or safetensors") from None
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path}: expected a state dict (names to tensors), got {type(content).__name__}")
     return dict(content)
@@ -112,11 +110,16 @@ def _read(path: Path, numpy: bool) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _cause(error: Exception) -> str:
-    """What torch's long refusal is about, for example `GLOBAL builtins.eval`; else the first line."""
+def _cause(error: Exception, path: Path) -> str:
+    """Why a file cannot be read, in our own words: torch's advice is to switch the safety off."""
+    kind = kind_of(path)
+    if kind and kind != "a zip archive":  # which torch's own files are
+        return f"is {kind}, not a file of weights"
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    named = [line[line.index("GLOBAL") :].split(" was ")[0] for line in lines if "GLOBAL" in line]
-    return (named or lines)[0]
+    named = [line[line.index("GLOBAL") + 6 :].split(" was ")[0].strip() for line in lines if "GLOBAL" in line]
+    if named:
+        return f"holds Python objects, not plain weights ({named[0].split(' is ')[0]}), and those are never made"
+    return "damaged, or not a file of weights that is safe to read"
 
 
 def _read_torchscript(path: Path) -> dict[str, Tensor]:

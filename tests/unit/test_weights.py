@@ -3,6 +3,7 @@ from __future__ import annotations
 import codecs
 import os
 import pickle
+import re
 import subprocess
 import warnings
 import zipfile
@@ -100,7 +101,7 @@ def write_pickle_5(content: object, path: Path) -> None:
 )
 def test_numpy_arrays_are_read_where_they_are_expected_and_only_there(tmp_path: Path, name: str, write: Write) -> None:
     write({"model": ARRAYS, "iteration": np.int64(5)}, tmp_path / name)
-    assert "damaged, or not a file of weights" in refused(tmp_path / name)
+    assert re.search("holds Python objects, not plain weights|damaged, or not a file", refused(tmp_path / name))
     content = read_file(tmp_path / name, numpy=True)
     assert content["iteration"] == 5
     found = tensors_of(content["model"])
@@ -322,3 +323,28 @@ def test_random_bytes_are_one_clear_line(scratch: Path, magic: bytes, rest: byte
     path = scratch / f"random{suffix}"
     path.write_bytes(magic + rest)
     refused(path, numpy=numpy)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"<!DOCTYPE html><html>404</html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(20), "is a PNG image"),
+        (b"just words\n", "is text"),
+        (b"\x80\x04 broken", "damaged, or not a file of weights that is safe to read"),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "w.pt").write_bytes(content)
+    told = refused(tmp_path / "w.pt")
+    assert f"w.pt: {said}" in told
+    assert "weights_only" not in told
+
+
+def test_objects_are_refused_without_the_advice_to_allow_them(tmp_path: Path) -> None:
+    torch.save({"a": Path()}, tmp_path / "w.pt")
+    told = refused(tmp_path / "w.pt")
+    assert "holds Python objects, not plain weights (pathlib" in told
+    assert "weights_only" not in told

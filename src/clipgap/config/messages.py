@@ -82,7 +82,7 @@ def _place(kind: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str | int
     return tuple(place)
 
 
-def _group_at(kind: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel]:
+def group_at(kind: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel]:
     """The group of settings at a place."""
     for part in place:
         if isinstance(part, str):
@@ -100,7 +100,7 @@ def _group_in(annotation: Any) -> type[BaseModel] | None:
 def _line(kind: type[BaseModel], place: tuple[str | int, ...], details: list[ErrorDetails]) -> str:
     first = details[0]
     if first["type"] == "extra_forbidden":
-        known = list(_group_at(kind, place[:-1]).model_fields)
+        known = list(group_at(kind, place[:-1]).model_fields)
         near = get_close_matches(str(place[-1]), known, n=1)
         meant = f"did you mean {near[0]}? " if near else ""
         return f"no such setting ({meant}there are: {', '.join(known)})"
