@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.robustness.coco_rows import COCO
+from tests.robustness.command_rows import SETTINGS, VERBS
 from tests.robustness.image_rows import IMAGES
 from tests.robustness.row import CommandRow, DataRow
 from tests.robustness.voc_rows import VOC_ROWS
@@ -17,6 +18,8 @@ SECTIONS: dict[str, Sequence[DataRow | CommandRow]] = {
     "VOC": VOC_ROWS,
     "YOLO": YOLO_ROWS,
     "Images": IMAGES,
+    "Settings": SETTINGS,
+    "Commands": VERBS,
 }
 HEAD = """# Robustness
 
@@ -24,6 +27,10 @@ What is done with data and commands that are not as they should be. Every row is
 page is written from the tests: `python -m tests.robustness.write`. An error ends in exit code 2 and one line that names
 the file, the place in it and the fix; a warning says what was done. More than three of one kind are one line, with
 their number and the first three places.
+
+Beside the rows: Ctrl-C and SIGTERM save where `fit` and `train` are and name the command that goes on, a full disk is
+told with the file and the space that is left ([command line](cli.md)); weights that are not finite are named in files,
+and before they are saved.
 """
 
 
