@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from clipgap.cli.commands import command
 from clipgap.cli.options import Config, Device, Json, Seed, Settings, overrides, resolve
 from clipgap.errors import Interrupted
 from clipgap.files import require_new
@@ -72,4 +73,5 @@ def demo(
     print_comparison(compared.scores)
     say("AP50. One short training of each kind: their difference is mostly chance; docs/results.md has several seeds.")
     say(f"pictures: {compared.pictures}; runs: {out / 'run_none'}, {out / 'run_fitted'}")
-    say('next: README.md, "Your own data"; the world is told of in docs/world.md')
+    say("Your own data: README.md; the world is told of in docs/world.md")
+    say(f"next: {command('evaluate', out / 'run_fitted')}")
