@@ -36,7 +36,7 @@ class DataError(ClipgapError):
 
 
 class DiskError(DataError):
-    """A result cannot be stored, for example because the disk is full. Nothing half-made is left."""
+    """A result cannot be stored: the disk is full, or the user's share of it. Nothing half-made is left."""
 
     resume = False
     """Whether something was saved before that `--resume` goes on from."""

@@ -53,7 +53,7 @@ def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a temporary file beside `path` and rename it: an interruption leaves the old file whole.
 
     Raises:
-        DiskError: it cannot be written: the disk is full, for example.
+        DataError: it cannot be written; a DiskError where the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -71,10 +71,10 @@ def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def cannot_write(error: OSError, path: Path, written: int = 0) -> DiskError:
+def cannot_write(error: OSError, path: Path, written: int = 0) -> DataError:
     """What to say of a file or folder that could not be written, with the space that is left where that was it."""
     if error.errno not in FULL:
-        return DiskError(f"{path}: cannot be written ({error.strerror or error}); choose another place")
+        return DataError(f"{path}: cannot be written ({error.strerror or error}); choose another place")
     place = next(parent for parent in path.absolute().parents if parent.is_dir())
     free = shutil.disk_usage(place).free
     needs = f"it needs more than {_megabytes(written)}, and " if written else ""

@@ -310,6 +310,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "a folder that is no run": (["evaluate", "."], ".: holds no detector"),
     "a folder that is no detector": (["evaluate", ".", "--config", "C"], ".: holds no detector"),
     "exporting what is no detector": (["export", ".", "--out", "o"], ".: holds no detector"),
+    "a score that is none": (["predict", "RUN", "x.jpg", "--draw-score", "2"], "'--draw-score': must be less than or"),
     "nothing to predict on": (["predict", "RUN", "nowhere.jpg", "--out", "o"], "nowhere.jpg: no such file"),
     "an address to predict on": (["predict", "RUN", "https://a.org/b.jpg", "--out", "o"], "b.jpg: predict reads files"),
     "a device to predict on": (["predict", "RUN", "/dev/zero", "--out", "o"], "/dev/zero: is no file but a pipe"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 import traceback
 import warnings
@@ -74,6 +75,8 @@ def _run(arguments: list[str], debug: bool) -> int:
     try:
         result: Any = app(arguments or ["--help"], standalone_mode=False)
     except (Interrupted, DiskError) as error:
+        if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes: the first one says it
+            return error.exit_code
         return _fail(going_on(arguments, error), error.exit_code, debug)
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)
@@ -87,7 +90,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         if hasattr(error, "format_message"):  # the command line itself; typer's own click has no public name for it
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "clipgap"
-            said = error.format_message().replace("Value error, ", "")
+            said = error.format_message().replace("Value error, ", "").replace("Input should be", "must be")
             return _fail(f"{said} (see {command} --help)", 2, debug)
         return _fail(f"failed: {type(error).__name__}: {error} (--debug shows where)", 1, debug)
     if result == 130:  # typer has caught the interruption
