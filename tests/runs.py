@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
 
 from clipgap.config import RunConfig, load_config
+from clipgap.engine.fit import fit
+from clipgap.engine.train import train
 from clipgap.world import write_domain
 from tests.clips import make_clip
 
@@ -43,6 +46,19 @@ def make_run(folder: Path, images: int = 4) -> Path:
     torch.save(make_clip().model.state_dict(), folder / "clip.pt")
     (folder / "config.yaml").write_text(_yaml(run_config(folder)))
     return folder
+
+
+def make_trained(folder: Path) -> Path:
+    """The same with everything fitted and trained once: `aug.safetensors` and `run`."""
+    make_run(folder)
+    fit(run_config(folder), folder / "aug.safetensors", show=False)
+    train(run_config(folder), show=False)
+    return folder
+
+
+def copy_without_run(made: Path, to: Path) -> Path:
+    """The inputs and offsets of a folder that `make_trained` made."""
+    return Path(shutil.copytree(made, to, ignore=shutil.ignore_patterns("run")))
 
 
 def run_config(folder: Path, *overrides: str) -> RunConfig:

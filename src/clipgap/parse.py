@@ -26,16 +26,20 @@ class UnreadableError(ValueError):
         return f", line {self.line}" if self.line else ""
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str, *, as_texts: bool = False) -> Any:
     """The plain values in a YAML text. Keys that are there twice are refused, as YAML's own rule says.
 
+    Args:
+        text: YAML.
+        as_texts: every value as the text that it is, so that a class may be named `no`; and as many as there are.
+
     Raises:
-        UnreadableError: it is not YAML, or its aliases stand for more than a config can hold.
+        UnreadableError: it is not YAML, or, without `as_texts`, its aliases stand for more than a config can hold.
     """
-    if len(text) > LONGEST:
+    if len(text) > LONGEST and not as_texts:
         raise UnreadableError(f"{len(text)} characters; the most is {LONGEST}")
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, _Texts if as_texts else _Values)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         tab = "'\\t'" in (error.problem or "")
@@ -45,7 +49,7 @@ def parse_yaml(text: str) -> Any:
         raise UnreadableError(str(error).splitlines()[0]) from None
     except RecursionError:
         raise UnreadableError("nested too deeply") from None
-    except (ValueError, LookupError, AttributeError) as error:  # `2026-13-01`, `!!bool 1`
+    except (ValueError, LookupError, AttributeError, TypeError) as error:  # `2026-13-01`, `!!bool 1`
         raise UnreadableError(f"a value cannot be read: {error}") from None
 
 
@@ -65,14 +69,7 @@ def parse_json(text: str | bytes) -> Any:
         raise UnreadableError("a number of thousands of digits") from None
 
 
-class _Loader(yaml.SafeLoader):
-    def get_single_node(self) -> yaml.Node | None:
-        node: yaml.Node | None = super().get_single_node()
-        if node is not None and _written_out(node, {}) > MOST:
-            problem = f"its aliases (*) stand for more than {MOST} values"
-            raise yaml.composer.ComposerError(None, None, problem, None)
-        return node
-
+class _KeysOnce(yaml.constructor.BaseConstructor):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         first: dict[str, int] = {}
         for key, _ in node.value:
@@ -83,6 +80,19 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             first[key.value] = key.start_mark.line
         return super().construct_mapping(node, deep)
+
+
+class _Texts(_KeysOnce, yaml.BaseLoader):
+    pass
+
+
+class _Values(_KeysOnce, yaml.SafeLoader):
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None and _written_out(node, {}) > MOST:
+            problem = f"its aliases (*) stand for more than {MOST} values"
+            raise yaml.composer.ComposerError(None, None, problem, None)
+        return node
 
 
 def _written_out(node: yaml.Node, sizes: dict[int, int]) -> int:

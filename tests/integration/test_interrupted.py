@@ -109,7 +109,8 @@ def test_ctrl_c_before_anything_is_saved(
         assert err.splitlines()[-1] == said
 
 
-def test_a_process_that_is_told_to_stop_saves_and_leaves_143(made: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_told_to_stop_saves_and_says_how_to_go_on(made: Path, number: signal.Signals) -> None:
     config = ["--config", made / "config.yaml", "--set", "augment.kind=none", "--set", "train.steps=100000"]
     words = ["train", *config, "--set", "train.validate_every=100000", "--set", "run.workers=1"]
     process = subprocess.Popen(
@@ -118,9 +119,12 @@ def test_a_process_that_is_told_to_stop_saves_and_leaves_143(made: Path) -> None
     metrics = made / "run/metrics.jsonl"
     while not metrics.exists() and process.poll() is None:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the processes that read images, too
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does: to the processes that read images, too
+    else:
+        process.send_signal(number)
     err = process.communicate()[1]
-    assert process.returncode == 130, err
+    assert process.returncode == 128 + number, err
     assert "Traceback" not in err
     assert "stopping after this step" in err
     assert printed_command(err, "; go on with: ") == [*map(str, words), "--resume"]

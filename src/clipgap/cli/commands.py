@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
 from clipgap.errors import DiskError, Interrupted
+from clipgap.parse import UnreadableError, parse_yaml
 
 RESUMABLE = ("fit", "train", "predict", "world")
 """Verbs that have `--resume`; `demo` goes on when it is called again."""
@@ -35,8 +34,8 @@ def setting(key: str, path: Path) -> list[str]:
     """`--set key=path`, in quotes where YAML would take the path for something else."""
     text = str(path)
     try:
-        plain = yaml.safe_load(text) == text
-    except yaml.YAMLError:
+        plain = parse_yaml(text) == text
+    except UnreadableError:
         plain = False
     return ["--set", f"{key}={text if plain else json.dumps(text)}"]
 

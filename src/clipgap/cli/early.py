@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clipgap.config import DataConfig, DomainConfig, RunConfig
-from clipgap.errors import DataError, WeightsError
+from clipgap.errors import WeightsError
 
 
 def require_folders(data: DataConfig, domains: Iterable[DomainConfig]) -> None:
@@ -17,19 +17,25 @@ def require_folders(data: DataConfig, domains: Iterable[DomainConfig]) -> None:
     """
     for domain in domains:
         for part in domain.parts or [domain]:
-            folder = data.folder(domain, part)
-            if not folder.is_dir():
-                raise DataError(f"{folder}: no such folder: correct `root` of domain {domain.name}, or the data file's")
+            data.existing_folder(domain, part)
 
 
-def require_files(config: RunConfig) -> None:
-    """Make sure that the files that the settings name are there.
+def require_clip_file(config: RunConfig) -> None:
+    """Make sure that the file of CLIP's weights is there, where the settings name one.
 
     Raises:
-        WeightsError: one is not.
+        WeightsError: it is not.
     """
     if config.clip.file and not Path(config.clip.file).is_file():
         raise WeightsError(f"{config.clip.file}: no such file of weights; correct clip.file")
+
+
+def require_offsets(config: RunConfig) -> None:
+    """Make sure that the file of semantic augmentations is there, where one is used.
+
+    Raises:
+        WeightsError: it is not.
+    """
     offsets = config.augment.file
     if offsets and config.augment.kind != "none" and not Path(offsets).is_file():
         raise WeightsError(f"{offsets}: no such file of semantic augmentations; `clipgap fit` makes one")

@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from clipgap.cli.commands import command, config_words, free, setting, stopped_at_once
-from clipgap.cli.early import require_detector, require_files, require_folders
+from clipgap.cli.early import require_clip_file, require_detector, require_folders, require_offsets
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, resolve
-from clipgap.config import AugmentConfig
 from clipgap.errors import ClipgapError, WeightsError
 from clipgap.files import require_new, require_new_file
 
@@ -30,7 +29,7 @@ def fit(
     require_new_file(out, "--out")
     resolved.data.refuse_inside(out, "--out")
     require_folders(resolved.data, [resolved.data.source])
-    require_files(resolved.model_copy(update={"augment": AugmentConfig()}))
+    require_clip_file(resolved)
     from clipgap.cli.show import fit_table, say
     from clipgap.engine.fit import fit as run
     from clipgap.engine.fit import half_done
@@ -62,7 +61,8 @@ def train(
         require_new(Path(resolved.run.out), "run.out (--resume goes on with a run)")
     resolved.data.refuse_inside(resolved.run.out, "run.out")
     require_folders(resolved.data, [resolved.data.source])
-    require_files(resolved)
+    require_clip_file(resolved)
+    require_offsets(resolved)
     from clipgap.cli.show import say, tell_trained
     from clipgap.engine.train import train as run
 

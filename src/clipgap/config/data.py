@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from clipgap.config.section import Metric, Section, Words
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, DataError
 
 Splits = Words | Annotated[list[Words], Field(min_length=1)] | None
 Format = Literal["voc", "coco", "yolo"]
@@ -186,6 +186,17 @@ class DataConfig(Reading):
         """Where the files of a domain, or of a part of it, are."""
         folder = Path(self.root) / expand_variables(domain.root)
         return folder if part is None or part is domain else folder / expand_variables(part.root)
+
+    def existing_folder(self, domain: DomainConfig, part: PartConfig) -> Path:
+        """`folder`, after making sure that it is there.
+
+        Raises:
+            DataError: it is not.
+        """
+        folder = self.folder(domain, part)
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder: correct `root` of domain {domain.name}, or the data file's")
+        return folder
 
     def refuse_inside(self, path: str | Path, option: str) -> None:
         """Make sure that nothing is written into a data set.

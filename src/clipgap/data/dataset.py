@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +12,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from clipgap.data.images import Note, read_image_as_declared
+from clipgap.data.images import Note, read_image_as_declared, say_once
 from clipgap.data.prepare import Preparer
 from clipgap.data.records import ImageRecord, without_repeats
 from clipgap.errors import DataError
-
-_log = logging.getLogger(__name__)
 
 
 class Target(TypedDict):
@@ -112,10 +109,7 @@ class DetectionDataset(Dataset[Sample]):
         """
         record = self.records[index]
         image, notes = read_record(record)
-        for note in notes:
-            if note.message not in self._told:
-                self._told.add(note.message)
-                _log.warning("%s: %s (and perhaps others; said once)", record.path, note.message)
+        say_once(record.path, notes, self._told)
         return Sample(image, self.target(index))
 
     def target(self, index: int) -> Target:

@@ -188,9 +188,7 @@ def _shifted(config: DataConfig, domain: DomainConfig, pieces: Pieces, role: Rol
 def _read_piece(
     config: DataConfig, domain: DomainConfig, part: PartConfig, split: str, training: bool
 ) -> DetectionDataset:
-    root = config.folder(domain, part)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder: correct `root` of domain {domain.name}, or the data file's")
+    root = config.existing_folder(domain, part)
     for key, name in (("images", part.images), ("annotations", part.annotations)):
         if name and not (root / name).is_dir():
             raise DataError(f"{root / name}: no such folder: correct `{key}` of domain {domain.name}")

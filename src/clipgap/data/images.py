@@ -15,7 +15,7 @@ import logging
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -113,11 +113,16 @@ def read_image(path: Path, declared: tuple[int, int] | None = None) -> Image.Ima
         DataError: the file is missing, broken, cut short, no image, no regular file, or larger than PIL thinks safe.
     """
     image, notes = read_image_as_declared(path, declared)
-    for note in notes:
-        if note.message not in _told:
-            _told.add(note.message)
-            _log.warning("%s: %s (and perhaps others; said once)", path, note.message)
+    say_once(path, notes, _told)
     return image
+
+
+def say_once(path: Path, notes: Iterable[Note], told: set[str]) -> None:
+    """Log what there is to say of an image; `told` remembers which messages were said."""
+    for note in notes:
+        if note.message not in told:
+            told.add(note.message)
+            _log.warning("%s: %s (and perhaps others; said once)", path, note.message)
 
 
 def read_image_as_declared(path: Path, declared: tuple[int, int] | None) -> tuple[Image.Image, tuple[Note, ...]]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from clipgap.data.files import read_lines, read_text
 from clipgap.data.places import Place
 from clipgap.data.records import Fault
 from clipgap.errors import DataError
+from clipgap.parse import UnreadableError, parse_yaml
 
 OWN = ("data.yaml", "data.yml")
 """Names that come first where several files might be the description."""
@@ -35,18 +34,6 @@ class Description:
     keypoints: int | None = None
     """Numbers of the key points that follow a box: `kpt_shape`'s product."""
     faults: tuple[Fault, ...] = ()
-
-
-class _Loader(yaml.BaseLoader):
-    """All values as text, so that a class may be named `no`; keys that are there twice are errors."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        known: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in known:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
-            known.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def describe(place: Place) -> Description:
@@ -82,16 +69,11 @@ def describe(place: Place) -> Description:
 
 def _tree(file: Path) -> dict[str, Any] | DataError:
     try:
-        tree = yaml.load(read_text(file), _Loader)
+        tree = parse_yaml(read_text(file), as_texts=True)
     except DataError as error:
         return error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        return DataError(f"{file}{line}: not valid YAML ({problem})")
-    except (RecursionError, ValueError, LookupError, TypeError):
-        return DataError(f"{file}: not valid YAML (nested too deeply, or keys that are no text)")
+    except UnreadableError as error:
+        return DataError(f"{file}{error.place}: not valid YAML ({error.problem})")
     if not isinstance(tree, dict):
         return DataError(f"{file}: expected `names: [...]` and the paths of the splits")
     return tree

@@ -23,8 +23,9 @@ class Selection:
         self.source = source
         self.best: float | None = checkpoint["best"] if checkpoint else None
         self.best_step: int | None = checkpoint["best_step"] if checkpoint else None
-        metric = source.metric or config.evaluate.metric
-        self.figure = f"{'AP' if metric == 'coco' else f'AP{round(config.evaluate.iou * 100)}'} ({metric})"
+        self._rule = config.evaluate.by(source.metric)
+        name = "AP" if self._rule.metric == "coco" else f"AP{round(self._rule.iou * 100)}"
+        self.figure = f"{name} ({self._rule.metric})"
         """What `best` is, and of which metric."""
         self.split = f"{source.name}/{source.split_name('selection')}" if source.selection is not None else None
         if self.split is None and show:
@@ -41,7 +42,7 @@ class Selection:
                 result = score_split(
                     detector,
                     self.source.selection,
-                    self.config.evaluate.by(self.source.metric),
+                    self._rule,
                     f"{self.source.name} (validation)",
                     workers=self.config.run.workers,
                     show=self.show,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -28,23 +27,19 @@ from clipgap.engine.train import train
 from clipgap.engine.trainer import Trainer
 from clipgap.errors import ClipgapError, ConfigError, DataError, TrainingError, WeightsError
 from clipgap.prompts import PromptSet
-from tests.runs import make_run, run_config
+from tests.runs import copy_without_run, make_trained, run_config
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everything fitted and trained once."""
-    folder = make_run(tmp_path_factory.mktemp("job"))
-    fit(run_config(folder), folder / "aug.safetensors", show=False)
-    train(run_config(folder), show=False)
-    return folder
+    return make_trained(tmp_path_factory.mktemp("job"))
 
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
     """The same inputs and offsets, without the run."""
-    shutil.copytree(made, tmp_path / "job", ignore=shutil.ignore_patterns("run"))
-    return tmp_path / "job"
+    return copy_without_run(made, tmp_path / "job")
 
 
 def weights(path: Path) -> dict[str, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -23,22 +22,19 @@ from clipgap.engine.stopping import Stopping, stop_signals
 from clipgap.engine.train import train
 from clipgap.engine.trainer import Trainer
 from clipgap.errors import Interrupted
-from tests.runs import make_run, run_config
+from tests.runs import copy_without_run, make_trained, run_config
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with fitted offsets and a run that nobody interrupted."""
-    folder = make_run(tmp_path_factory.mktemp("whole"))
-    fit(run_config(folder), folder / "aug.safetensors", show=False)
-    train(run_config(folder), show=False)
-    return folder
+    return make_trained(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
     """The same without the run."""
-    return Path(shutil.copytree(made, tmp_path / "copy", ignore=shutil.ignore_patterns("run")))
+    return copy_without_run(made, tmp_path / "copy")
 
 
 @pytest.fixture(autouse=True)
