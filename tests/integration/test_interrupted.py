@@ -18,7 +18,7 @@ from clipgap.cli.commands import command, config_words, free, going_on, setting
 from clipgap.cli.main import main
 from clipgap.config import load_config
 from clipgap.engine.fitter import Fitter
-from clipgap.engine.trainer import Trainer
+from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import Interrupted
 from tests.runs import make_run
 
@@ -94,7 +94,11 @@ def test_ctrl_c_before_anything_is_saved(
     def ctrl_c(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for place in ("clipgap.engine.fit.load_clip", "clipgap.engine.train.load_clip", "clipgap.detector.Detector.load"):
+    for place in (
+        "clipgap.engine.fit.load_clip",
+        "clipgap.engine.train.job.load_clip",
+        "clipgap.detector.Detector.load",
+    ):
         monkeypatch.setattr(place, ctrl_c)
     (made / "run").mkdir()
     (made / "run/config.yaml").touch()

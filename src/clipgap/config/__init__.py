@@ -12,12 +12,14 @@ from clipgap.config.jobs import (
     RunSection,
     TrainConfig,
 )
+from clipgap.config.levers import DIVERSIFY, DiversifyConfig
 from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
 from clipgap.config.schema import RunConfig
 from clipgap.config.section import BatchNorm, DetectionPrecision, Device, Metric, Scoring, Section
 
 __all__ = [
     "CLIPS",
+    "DIVERSIFY",
     "AugmentConfig",
     "BatchNorm",
     "ClipConfig",
@@ -25,6 +27,7 @@ __all__ = [
     "DetectionPrecision",
     "DetectorConfig",
     "Device",
+    "DiversifyConfig",
     "DomainConfig",
     "EvaluateConfig",
     "FitConfig",

@@ -19,6 +19,7 @@ from clipgap.config.jobs import (
     RunSection,
     TrainConfig,
 )
+from clipgap.config.levers import DiversifyConfig
 from clipgap.config.section import BatchNorm, Section
 
 
@@ -32,6 +33,7 @@ class RunConfig(Section):
     image: ImageConfig = ImageConfig()
     fit: FitConfig = FitConfig()
     augment: AugmentConfig = AugmentConfig()
+    diversify: DiversifyConfig = DiversifyConfig()
     detector: DetectorConfig = DetectorConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()

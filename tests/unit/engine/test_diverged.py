@@ -17,13 +17,13 @@ from clipgap.clip import load_clip
 from clipgap.data import load_domains
 from clipgap.detector import Detector
 from clipgap.engine import train as training
-from clipgap.engine.augmentation import make_augmentation, refit
 from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.fit import fit, half_done, training_set
 from clipgap.engine.fitter import Fitter, Losses
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.train import train
-from clipgap.engine.trainer import Trainer
+from clipgap.engine.train.augmentation import make_augmentation, refit
+from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import TrainingError, WeightsError
 from tests.runs import copy_without_run, make_trained, run_config
 

@@ -14,11 +14,11 @@ from clipgap.augment import OffsetFeatures, SemanticAugmentations, scale_deviati
 from clipgap.clip import load_clip
 from clipgap.detector import Detector
 from clipgap.engine import train as training
-from clipgap.engine.augmentation import make_augmentation, refit
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter, chosen_prompts, make_fitter
 from clipgap.engine.train import train
-from clipgap.engine.trainer import Trainer
+from clipgap.engine.train.augmentation import make_augmentation, refit
+from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import ConfigError, DataError, WeightsError
 from clipgap.prompts import PromptSet
 from tests.runs import make_run, run_config

@@ -17,14 +17,14 @@ from clipgap.config import FitConfig
 from clipgap.data import load_domains, read_image
 from clipgap.detector import Detector
 from clipgap.engine import train as training
-from clipgap.engine.augmentation import make_augmentation
 from clipgap.engine.compiled import compile_heads
 from clipgap.engine.evaluate import evaluate, evaluate_run
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter, crop_batches
 from clipgap.engine.predict import PredictSettings, predict
 from clipgap.engine.train import train
-from clipgap.engine.trainer import Trainer
+from clipgap.engine.train.augmentation import make_augmentation
+from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import ClipgapError, ConfigError, DataError, TrainingError, WeightsError
 from clipgap.prompts import PromptSet
 from tests.runs import copy_without_run, make_trained, run_config

@@ -10,7 +10,7 @@ from lightning_fabric.accelerators import MPSAccelerator
 from clipgap.augment import OffsetFeatures, scale_deviation
 from clipgap.config import RunSection, TrainConfig
 from clipgap.engine.runtime import BoxKeepingPrecision, make_fabric
-from clipgap.engine.trainer import Trainer
+from clipgap.engine.train.trainer import Trainer
 from tests.unit.detector.test_model import images, make_detector, targets
 
 

@@ -20,7 +20,7 @@ from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter
 from clipgap.engine.stopping import Stopping, stop_signals
 from clipgap.engine.train import train
-from clipgap.engine.trainer import Trainer
+from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import Interrupted
 from tests.runs import copy_without_run, make_trained, run_config
 

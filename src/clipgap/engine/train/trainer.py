@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
 
 from clipgap.augment import OffsetFeatures
-from clipgap.config import ImageConfig, TrainConfig
-from clipgap.data import Sample, resize, to_tensor
-from clipgap.data import flip as flip_sample
+from clipgap.config import TrainConfig
 from clipgap.detector import Detector
-from clipgap.engine.augmentation import move_features
+from clipgap.engine.train.augmentation import move_features
+from clipgap.engine.train.batches import Batch
 from clipgap.errors import ConfigError, TrainingError
 from clipgap.weights import what_is_not_finite
-
-Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
-
-
-@dataclass(frozen=True)
-class MakeExample:
-    """One training example: resized, perhaps flipped, without crowd regions."""
-
-    image: ImageConfig
-    flip: float
-
-    def __call__(self, sample: Sample, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        """A sample -> image (3, H, W) in [0, 1] and torchvision's target."""
-        sample = resize(sample, self.image.short_side, self.image.long_side)
-        if float(torch.rand((), generator=generator)) < self.flip:
-            sample = flip_sample(sample)
-        single = ~sample.target["iscrowd"]
-        target = {"boxes": sample.target["boxes"][single], "labels": sample.target["labels"][single]}
-        return to_tensor(sample.image), target
 
 
 class Trainer:

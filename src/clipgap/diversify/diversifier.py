@@ -1,0 +1,59 @@
+"""Which images are changed, and by which lever: one draw from the sample's own generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from clipgap.classes import make_lever
+from clipgap.config import DIVERSIFY, DiversifyConfig
+
+Pixels = npt.NDArray[np.uint8]
+Boxes = npt.NDArray[np.float32]
+
+
+class ImageLever(Protocol):
+    """One way to change an image: a class that is made with `severity` alone, and called with an image."""
+
+    def __call__(self, pixels: Pixels, boxes: Boxes, random: np.random.Generator) -> Pixels:
+        """Pixels (H, W, 3) of RGB and its objects' boxes (N, 4) xyxy -> pixels of the same shape, all drawn from
+        `random`. Neither argument is written to."""
+        ...
+
+
+class Diversifier:
+    """Changes an image with a probability, by one of its levers, drawn uniformly."""
+
+    def __init__(self, levers: Sequence[ImageLever], probability: float) -> None:
+        self.levers, self.probability = tuple(levers), probability
+
+    def __call__(self, image: Image.Image, boxes: Tensor, generator: torch.Generator) -> Image.Image:
+        """An RGB picture and its boxes (N, 4) -> the picture, changed or not; `generator` is the sample's own."""
+        seed = int(torch.randint(2**63 - 1, (), generator=generator))
+        random = np.random.default_rng(seed)
+        if random.random() >= self.probability:
+            return image
+        lever = self.levers[int(random.integers(len(self.levers)))]
+        changed = lever(np.asarray(image), boxes.numpy(), random)
+        if changed.shape != (image.height, image.width, 3) or changed.dtype != np.uint8:
+            kind = f"{type(lever).__module__}:{type(lever).__name__}"
+            raise ValueError(f"{kind} made {changed.shape} of {changed.dtype} of an image {image.size[::-1]} of uint8")
+        return Image.fromarray(changed)
+
+
+def make_diversifier(config: DiversifyConfig) -> Diversifier | None:
+    """What the settings ask for; None where they name no lever.
+
+    Raises:
+        ConfigError: a class of the user's own that cannot be imported or made.
+    """
+    if not config.kinds:
+        return None
+    levers = [make_lever(DIVERSIFY.get(kind, kind), "diversify.kinds", config.severity) for kind in config.kinds]
+    return Diversifier(levers, config.probability)

@@ -1,0 +1,71 @@
+"""From samples of the source to batches: resized, mirrored, changed by the image-level levers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from clipgap.config import ImageConfig, RunConfig
+from clipgap.data import DetectionDataset, Sample, resize, to_tensor
+from clipgap.data import flip as flip_sample
+from clipgap.data.stream import SampleStream
+from clipgap.diversify import Diversifier, make_diversifier
+
+Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
+
+
+Example = tuple[list[Tensor], dict[str, Tensor]]
+"""The views of an image, (3, H, W) in [0, 1] each, and torchvision's target of all of them."""
+
+
+@dataclass(frozen=True)
+class MakeExample:
+    """One training example: resized, perhaps flipped, without crowd regions; as it is, changed, or both."""
+
+    image: ImageConfig
+    flip: float
+    diversify: Diversifier | None = None
+    views: int = 1
+
+    def __call__(self, sample: Sample, generator: torch.Generator) -> Example:
+        """A sample -> its views and target."""
+        sample = resize(sample, self.image.short_side, self.image.long_side)
+        if float(torch.rand((), generator=generator)) < self.flip:
+            sample = flip_sample(sample)
+        single = ~sample.target["iscrowd"]
+        target = {"boxes": sample.target["boxes"][single], "labels": sample.target["labels"][single]}
+        pictures = [sample.image] * self.views
+        if self.diversify:
+            pictures[-1] = self.diversify(sample.image, sample.target["boxes"], generator)
+        return [to_tensor(picture) for picture in pictures], target
+
+
+def training_batches(
+    dataset: DetectionDataset, config: RunConfig, first: int, rank: int = 0, processes: int = 1
+) -> Iterator[Batch]:
+    """The batches of the steps from `first` on, of one process; with two views the second ones come last.
+
+    Raises:
+        ConfigError: a lever of `diversify.kinds` that cannot be made.
+    """
+    stream = SampleStream(
+        dataset,
+        MakeExample(config.image, config.train.flip, make_diversifier(config.diversify), config.diversify.views),
+        seed=config.run.seed,
+        batch_size=config.train.batch_size,
+        first=first,
+        last=config.train.steps,
+        rank=rank,
+        processes=processes,
+    )
+    return cast(Iterator[Batch], stream.batches(config.run.workers, _collate))
+
+
+def _collate(examples: list[Example]) -> Batch:
+    views = len(examples[0][0])
+    images = [pictures[view] for view in range(views) for pictures, _ in examples]
+    return images, [target for _, target in examples] * views

@@ -1,0 +1,105 @@
+"""Step two: train the detector on source images whose features are moved by the semantic augmentations (METHOD, 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from clipgap.clip import load_clip
+from clipgap.config import RunConfig
+from clipgap.data import DetectionDataset, Domain, load_domains
+from clipgap.data.stream import seed_for
+from clipgap.detector import Detector, DetectorSpec
+from clipgap.engine.compiled import compile_heads
+from clipgap.engine.fit import training_set
+from clipgap.engine.progress import log
+from clipgap.engine.run_folder import RunFolder
+from clipgap.engine.runtime import make_fabric, tell_warnings
+from clipgap.engine.train.augmentation import make_augmentation, refit
+from clipgap.engine.train.loop import Steps
+from clipgap.engine.train.selection import Selection
+from clipgap.engine.train.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run leaves: `path` is a Detector folder."""
+
+    path: Path
+    best: float | None
+    """The kept weights' score on the source's validation split; None where there is none."""
+    best_step: int | None
+    figure: str
+    """What `best` is, and of which metric: `AP50 (voc2007)`."""
+    split: str | None
+    """What it was scored on: `day/val`."""
+    seconds: float
+    """That the steps took, with the validations between them, in all sittings."""
+    main: bool
+    """Whether this is the process that wrote it; the others know neither `best` nor `best_step`."""
+
+
+def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trained:
+    """Train the detector that a run config describes; everything it leaves is in the run folder.
+
+    Raises:
+        ClipgapError: data, CLIP, offsets or settings that cannot be used; a loss or weight that is not finite.
+        Interrupted: by Ctrl-C or SIGTERM, between two steps, after the checkpoint was written.
+    """
+    fabric = make_fabric(config.run)
+    fabric.launch()
+    show = show and fabric.is_global_zero
+    folder = RunFolder(config.run.out)
+    if not resume:
+        folder.require_new()  # every process looks, so that none is left waiting for one that has refused
+    config.data.refuse_inside(config.run.out, "run.out")
+    domains = load_domains(config.data)
+    dataset = _checked_training_set(domains.source, show)
+    clip = load_clip(config.clip)
+    augment, offsets_from = make_augmentation(config, clip)
+    spec = DetectorSpec(
+        classes=config.data.classes,
+        tower=clip.spec.tower,
+        description=f"{clip}; {offsets_from}",
+        batch_norm=config.batch_norm,
+        image=config.image,
+        detector=config.detector,
+    )
+    record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(config.run.seed, 2))
+        detector = Detector.from_clip(clip, spec, config.data.prompts.class_template)
+    detector = detector.to(memory_format=torch.channels_last)  # a tenth faster, on a CPU too
+    checkpoint = folder.resume(config) if resume else None
+    fabric.barrier()
+    if not resume and fabric.is_global_zero:
+        folder.begin(config, record)
+    trainer = Trainer(detector, config.train, augment, fabric)
+    again = partial(refit, augment, clip, dataset, config) if augment and config.augment.refit_every else None
+    del clip
+    if config.run.compile:
+        with fabric.autocast():
+            compile_heads(detector)
+    if checkpoint:
+        trainer.load_state(checkpoint)
+    selection = Selection(folder, domains.source, config, checkpoint, show) if fabric.is_global_zero else None
+    job = Steps(trainer, dataset, config, folder, selection, again)
+    seconds = job.run(checkpoint, show)
+    if selection is None:
+        return Trained(folder.path, None, None, "", None, seconds, main=False)
+    best, step = selection.best, selection.best_step
+    return Trained(folder.path, best, step, selection.figure, selection.split, seconds, main=True)
+
+
+def _checked_training_set(source: Domain, show: bool) -> DetectionDataset:
+    dataset = training_set(source)
+    _ = source.selection  # read now, so that a split that overlaps is refused before anything is written
+    if show:
+        tell_warnings(source.name, dataset)
+    without = [name for name, count in dataset.boxes_per_class().items() if not count]
+    if without and show:
+        log.print(f"warning: no box of class {', '.join(without)} in {source.name}'s training split", style="yellow")
+    return dataset

@@ -1,0 +1,97 @@
+"""The steps of a run: losses, validations, checkpoints, and how they stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from clipgap.config import RunConfig
+from clipgap.data import DetectionDataset
+from clipgap.data.stream import seed_for
+from clipgap.engine.progress import progress_bar
+from clipgap.engine.run_folder import RunFolder
+from clipgap.engine.stopping import stop_signals
+from clipgap.engine.train.batches import Batch, training_batches
+from clipgap.engine.train.selection import Selection
+from clipgap.engine.train.trainer import Trainer
+from clipgap.errors import Interrupted, TrainingError
+
+
+@dataclass
+class Steps:
+    """All steps of a run, or those that are left of it."""
+
+    trainer: Trainer
+    dataset: DetectionDataset
+    config: RunConfig
+    folder: RunFolder
+    selection: Selection | None
+    """Of the main process."""
+    again: Callable[[int], None] | None
+    """Fits the offsets anew."""
+
+    def run(self, checkpoint: dict[str, Any] | None, show: bool) -> float:
+        """Take the steps after a checkpoint; gives the seconds that all took.
+
+        Raises:
+            TrainingError: something is not finite.
+            Interrupted: after the checkpoint of the step was written.
+        """
+        fabric, settings = self.trainer.fabric, self.config.train
+        first, before = (checkpoint["step"], checkpoint.get("seconds", 0.0)) if checkpoint else (0, 0.0)
+        saves = due = bool(checkpoint and checkpoint.get("due"))
+        batches = training_batches(self.dataset, self.config, first, fabric.global_rank, fabric.world_size)
+        begin = monotonic()
+        with progress_bar("train", settings.steps, first, show) as report, stop_signals() as stopping:
+            for done in range(first, settings.steps + 1):
+                if done > first:
+                    figures = self._step(done, next(batches))
+                    report(loss=sum(figures.values()), **_short(figures))
+                    due = settings.validates(done)
+                    saves = done % settings.checkpoint_every == 0 or done == settings.steps
+                stop = stopping.agreed(fabric)
+                if due or saves or stop:
+                    self._require_finite(done)
+                if due and not stop:
+                    due = self.selection is not None and not self.selection.judge(self.trainer.detector, done, stopping)
+                    stop = stopping.agreed(fabric)  # keeps the other processes waiting, too
+                if saves or stop:
+                    self._save(done, due, before + monotonic() - begin)
+                if stop and (due or done < settings.steps):
+                    raise Interrupted(f"saved at step {done} of {settings.steps}", signal=stopping.signal)
+        return float(before + monotonic() - begin)
+
+    def _save(self, done: int, due: bool, seconds: float) -> None:
+        """Write the checkpoint; `due`: the weights are still to be scored."""
+        if self.selection:
+            state = {"step": done, "due": due, "seconds": seconds, **self.selection.state(), **self.trainer.state()}
+            self.folder.save_checkpoint(state)
+
+    def _require_finite(self, done: int) -> None:
+        try:
+            self.trainer.require_finite()
+        except TrainingError as error:
+            raise TrainingError(f"train, step {done}: {error}") from None
+
+    def _step(self, done: int, batch: Batch) -> dict[str, float]:
+        """The step after which so many are done; its losses."""
+        trainer, settings, seed = self.trainer, self.config.train, self.config.run.seed
+        step = done - 1
+        if self.again and step and step % self.config.augment.refit_every == 0:  # so that a resumed run does it too
+            self.again(step)
+            trainer.detector.train()
+        lr = trainer.set_lr(step)
+        try:
+            figures = trainer.step(trainer.fabric.to_device(batch), seed_for(seed, 4, step, trainer.fabric.global_rank))
+        except TrainingError as error:
+            raise TrainingError(f"train, step {done}: {error}") from None
+        if self.selection and (done % settings.log_every == 0 or done == settings.steps):
+            self.folder.log({"step": done, "lr": lr, **figures})
+        return figures
+
+
+def _short(figures: dict[str, float]) -> dict[str, float]:
+    names = {"loss_classifier": "cls", "loss_box_reg": "box", "loss_objectness": "rpn", "loss_rpn_box_reg": "rpn_box"}
+    return {names[name]: value for name, value in figures.items()}
