@@ -1,5 +1,6 @@
-"""Semantic augmentations: the offsets A_j, their file, and the objective that fits them (step one)."""
+"""What moves features in training: the offsets A_j of step one with their objective and file, and other levers."""
 
+from clipgap.augment.levers import FeatureAugmentation, FeatureLever
 from clipgap.augment.objective import Losses, destination, directions, prompt_losses
 from clipgap.augment.offsets import (
     OffsetFeatures,
@@ -8,15 +9,22 @@ from clipgap.augment.offsets import (
     random_like,
     scale_deviation,
 )
+from clipgap.augment.pin import StyleBank, restyle
+from clipgap.augment.statistics import mean_and_deviation
 
 __all__ = [
+    "FeatureAugmentation",
+    "FeatureLever",
     "Losses",
     "OffsetFeatures",
     "SemanticAugmentations",
+    "StyleBank",
     "destination",
     "directions",
+    "mean_and_deviation",
     "permute_channels",
     "prompt_losses",
     "random_like",
+    "restyle",
     "scale_deviation",
 ]

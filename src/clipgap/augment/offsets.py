@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from clipgap.clip import Clip, c4_size
+from clipgap.augment.statistics import Cells, spatial_mean
+from clipgap.clip import Clip
 from clipgap.errors import WeightsError
 from clipgap.files import write_then_rename
 from clipgap.parse import UnreadableError, parse_json
@@ -101,17 +101,13 @@ class SemanticAugmentations:
             )
 
 
-def scale_deviation(features: Tensor, scales: Tensor, cells: Sequence[tuple[int, int]] | None = None) -> Tensor:
+def scale_deviation(features: Tensor, scales: Tensor, cells: Cells | None = None) -> Tensor:
     """Features (N, C, h, w) with every channel's deviation from its spatial mean times `scales` (..., C, 1, 1).
 
     The half of adaptive instance normalisation that a shift of the mean leaves out (PODA, ICCV 2023, equation 3).
     `cells` are (rows, columns) of every image without its padding, over which the mean is taken; the whole map if None.
     """
-    if cells is None:
-        mean = features.mean((2, 3), keepdim=True)
-    else:
-        own = [one[:, :rows, :columns] for one, (rows, columns) in zip(features, cells, strict=True)]
-        mean = torch.stack([one.mean((1, 2), keepdim=True) for one in own])
+    mean = spatial_mean(features, cells)
     return mean + scales * (features - mean)
 
 
@@ -144,20 +140,11 @@ class OffsetFeatures(torch.nn.Module):
         self.register_buffer("scales", scales)
         self.probability = probability
 
-    def forward(
-        self, features: Tensor, generator: torch.Generator, sizes: Sequence[tuple[int, int]] | None = None
-    ) -> Tensor:
-        """Features (N, C, h, w) -> the same, moved or not.
-
-        Args:
-            features: C4 features of a batch.
-            generator: on the CPU.
-            sizes: (height, width) in pixels of every image without its padding; None where there is none.
-        """
+    def forward(self, features: Tensor, generator: torch.Generator, cells: Cells | None = None) -> Tensor:
+        """A `FeatureLever`: C4 features (N, C, h, w) -> the same, moved or not; `generator` is the CPU's."""
         if float(torch.rand((), generator=generator)) >= self.probability:
             return features
         drawn = torch.randint(len(self.pooled), (len(features),), generator=generator).to(self.pooled.device)
         if self.scales is not None:
-            cells = None if sizes is None else [(c4_size(height), c4_size(width)) for height, width in sizes]
             features = scale_deviation(features, self.scales[drawn, :, None, None].to(features.dtype), cells)
         return features + self.pooled[drawn, :, None, None].to(features.dtype)

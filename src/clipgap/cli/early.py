@@ -37,7 +37,7 @@ def require_offsets(config: RunConfig) -> None:
         WeightsError: it is not.
     """
     offsets = config.augment.file
-    if offsets and config.augment.kind != "none" and not Path(offsets).is_file():
+    if offsets and config.augment.offsets and not Path(offsets).is_file():
         raise WeightsError(f"{offsets}: no such file of semantic augmentations; `clipgap fit` makes one")
 
 

@@ -4,7 +4,6 @@ from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, Pr
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
     CLIPS,
-    AugmentConfig,
     ClipConfig,
     EvaluateConfig,
     FitConfig,
@@ -12,7 +11,15 @@ from clipgap.config.jobs import (
     RunSection,
     TrainConfig,
 )
-from clipgap.config.levers import DIVERSIFY, DiversifyConfig
+from clipgap.config.levers import (
+    DIVERSIFY,
+    FEATURES,
+    AlignConfig,
+    AugmentConfig,
+    AverageConfig,
+    DiversifyConfig,
+    TuneConfig,
+)
 from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
 from clipgap.config.schema import RunConfig
 from clipgap.config.section import BatchNorm, DetectionPrecision, Device, Metric, Scoring, Section
@@ -20,7 +27,10 @@ from clipgap.config.section import BatchNorm, DetectionPrecision, Device, Metric
 __all__ = [
     "CLIPS",
     "DIVERSIFY",
+    "FEATURES",
+    "AlignConfig",
     "AugmentConfig",
+    "AverageConfig",
     "BatchNorm",
     "ClipConfig",
     "DataConfig",
@@ -43,6 +53,7 @@ __all__ = [
     "Scoring",
     "Section",
     "TrainConfig",
+    "TuneConfig",
     "VocBoxes",
     "load_config",
     "load_data_config",

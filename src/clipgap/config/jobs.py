@@ -93,20 +93,6 @@ class FitConfig(Section):
     """Whether crops are smoothed where resizing shrinks them; the authors' are not."""
 
 
-class AugmentConfig(Section):
-    """What step two does with the semantic augmentations (METHOD, section 4)."""
-
-    kind: Literal["fitted", "random", "permuted", "none"] = "fitted"
-    """Controls: `random`, for every prompt a random direction of the same pooled norm; `permuted`, channels mixed."""
-    file: str | None = None
-    """The file that `clipgap fit` wrote."""
-    probability: Fraction = 0.5
-    """Chance that a batch is augmented."""
-    refit_every: NotNegative = 0
-    """Fit the offsets again, on the tower as it is by then, whenever so many steps are done; 0: never (the paper). By
-    the settings of `fit` without `pool` and `patience`; prompts and `fit.offsets` must be those of `file`."""
-
-
 class TrainConfig(Section):
     """Step two: train the detector (METHOD, section 4)."""
 

@@ -11,7 +11,6 @@ from pydantic import model_validator
 from clipgap.config.data import DataConfig
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
-    AugmentConfig,
     ClipConfig,
     EvaluateConfig,
     FitConfig,
@@ -19,7 +18,7 @@ from clipgap.config.jobs import (
     RunSection,
     TrainConfig,
 )
-from clipgap.config.levers import DiversifyConfig
+from clipgap.config.levers import AlignConfig, AugmentConfig, AverageConfig, DiversifyConfig, TuneConfig
 from clipgap.config.section import BatchNorm, Section
 
 
@@ -34,12 +33,21 @@ class RunConfig(Section):
     fit: FitConfig = FitConfig()
     augment: AugmentConfig = AugmentConfig()
     diversify: DiversifyConfig = DiversifyConfig()
+    align: AlignConfig = AlignConfig()
     detector: DetectorConfig = DetectorConfig()
     train: TrainConfig = TrainConfig()
+    tune: TuneConfig = TuneConfig()
+    average: AverageConfig = AverageConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     run: RunSection = RunSection()
 
     @model_validator(mode="after")
     def _scores_go_into_one_table(self) -> RunConfig:
         self.evaluate.require_one_table({domain.name: domain.metric for domain in self.data.domains})
+        return self
+
+    @model_validator(mode="after")
+    def _views_to_align(self) -> RunConfig:
+        if self.align.on and self.diversify.views < 2:
+            raise ValueError("align compares two views of an image: set diversify.views=2")
         return self

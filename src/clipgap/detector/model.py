@@ -116,7 +116,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         self.folded = self.half_precision = False
         self.requires_grad_(True)
         for part in config.frozen:
-            self._part(part).requires_grad_(False)
+            self.part(part).requires_grad_(False)
         self.eval()
 
     @classmethod
@@ -232,9 +232,16 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         found = self.detect([to_tensor(resized)], [(picture.height, picture.width)])[0]
         return to_supervision(found, self.classes)
 
-    def _part(self, name: str) -> torch.nn.Module:
+    def tower_parts(self) -> list[torch.nn.Module]:
+        """What came from CLIP's image tower: all but the RPN, the predictor and a pooling of our own."""
+        head = self.roi_heads.box_head
+        return [self.backbone, head] if self.spec.detector.pooling == "attention" else [self.backbone, head.layer4]
+
+    def part(self, name: str) -> torch.nn.Module:
+        """A part by the name that `detector.frozen` and `tune.rates` have for it."""
         box_head: RoiPart = self.roi_heads.box_head
         parts = {"layer4": box_head.layer4, "attnpool": box_head.pool}
+        parts |= {"rpn": self.rpn, "predictor": self.roi_heads.box_predictor}
         part: torch.nn.Module = parts[name] if name in parts else getattr(self.backbone, name)
         return part
 

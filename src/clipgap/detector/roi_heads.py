@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
 from clipgap.clip import STRIDE, RoiPart
-from clipgap.config import DetectorConfig
+from clipgap.config import AlignConfig, DetectorConfig
 from clipgap.detector.heads import BoxPredictor
+from clipgap.detector.losses import alignment_losses, detection_losses
 from clipgap.detector.pieces import sum_of_pieces
 from clipgap.detector.roi_align import roi_align
 
+LossesOfRegions = Callable[[Sequence[Tensor], list[Tensor], slice], tuple[Tensor, ...]]
+"""Maps, every image's boxes of a piece, and which of all regions these are -> losses."""
 REGIONS_AT_ONCE = 64
 """Regions that go through layer4 together: more are no faster, and take more memory."""
 
@@ -49,6 +51,8 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         self.box_coder = BoxCoder(config.box_reg_weights, math.log(config.box_growth_limit))
         self.finish = RoiPart.finish
         """What layer4 and the pooling do with regions; step two may put it in compiled."""
+        self.align: AlignConfig | None = None
+        """In training: the second half of every batch are other views of the first, and shall be read alike."""
 
     def forward(
         self,
@@ -60,7 +64,9 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         """torchvision's contract, without masks and keypoints."""
         if self.training:
             proposals, _, labels, regression_targets = self.select_training_samples(proposals, targets)
-            return [], self._losses(features["0"], proposals, torch.cat(labels), torch.cat(regression_targets))
+            maps = self.maps(features["0"])
+            losses = self._losses(maps, proposals, torch.cat(labels), torch.cat(regression_targets))
+            return [], losses | (self._alignment(maps, proposals, labels) if self.align else {})
         maps = self.maps(features["0"])
         pieces = [self.predict(maps, boxes) for boxes in in_pieces(proposals, REGIONS_AT_ONCE)]
         class_logits, box_regression = (torch.cat(part) for part in zip(*pieces, strict=True))
@@ -84,24 +90,46 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         return logits, deltas
 
     def _losses(
-        self, features: Tensor, proposals: list[Tensor], labels: Tensor, regression_targets: Tensor
+        self, maps: Sequence[Tensor], proposals: list[Tensor], labels: Tensor, regression_targets: Tensor
     ) -> dict[str, Tensor]:
-        """`detection_losses` of all sampled regions, a piece at a time where that gives the same."""
-        maps = self.maps(features)
-        at_once = REGIONS_AT_ONCE if self._can_be_cut() else max(len(labels), 1)
-        pieces = list(in_pieces(proposals, at_once))
+        """`detection_losses` of all sampled regions."""
 
-        def losses_of(maps: Sequence[Tensor], piece: int) -> tuple[Tensor, Tensor]:
-            rows = slice(piece * at_once, (piece + 1) * at_once)
-            predicted = self.predict(maps, pieces[piece])
+        def losses_of(maps: Sequence[Tensor], boxes: list[Tensor], rows: slice) -> tuple[Tensor, ...]:
+            predicted = self.predict(maps, boxes)
             return detection_losses(*predicted, labels[rows], regression_targets[rows], len(labels))
 
-        names = ("loss_classifier", "loss_box_reg")
+        return dict(zip(("loss_classifier", "loss_box_reg"), self._of_pieces(losses_of, maps, proposals), strict=True))
+
+    def _alignment(self, maps: Sequence[Tensor], proposals: list[Tensor], labels: list[Tensor]) -> dict[str, Tensor]:
+        """`alignment_losses` of the first views' regions, pooled from the maps of both views."""
+        assert self.align is not None
+        weights, half = (self.align.classes, self.align.boxes), len(proposals) // 2
+        regions, true = proposals[:half], torch.cat(labels[:half])
+
+        def losses_of(maps: Sequence[Tensor], boxes: list[Tensor], rows: slice) -> tuple[Tensor, ...]:
+            original, view = (
+                self.predict([one[part] for one in maps], boxes) for part in (slice(half), slice(half, None))
+            )
+            losses = alignment_losses(original, view, true[rows], len(true), int((true > 0).sum()))
+            return tuple(weight * loss for weight, loss in zip(weights, losses, strict=True))
+
+        names = ("loss_align_classes", "loss_align_boxes")
+        return dict(zip(names, self._of_pieces(losses_of, maps, regions), strict=True))
+
+    def _of_pieces(self, losses_of: LossesOfRegions, maps: Sequence[Tensor], regions: list[Tensor]) -> Sequence[Tensor]:
+        """Losses that are sums over regions, a piece at a time where that gives the same."""
+        total = sum(len(boxes) for boxes in regions)
+        at_once = REGIONS_AT_ONCE if self._can_be_cut() else max(total, 1)
+        pieces = list(in_pieces(regions, at_once))
         if len(pieces) == 1:
-            return dict(zip(names, losses_of(maps, 0), strict=True))
+            return losses_of(maps, pieces[0], slice(None))
         parts = (self.box_head, self.box_predictor)
         trained = [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]
-        return dict(zip(names, sum_of_pieces(losses_of, len(pieces), maps, trained), strict=True))
+
+        def piece_of(maps: Sequence[Tensor], piece: int) -> tuple[Tensor, ...]:
+            return losses_of(maps, pieces[piece], slice(piece * at_once, (piece + 1) * at_once))
+
+        return sum_of_pieces(piece_of, len(pieces), maps, trained)
 
     def _can_be_cut(self) -> bool:
         """Not where regions depend on each other (BatchNorm's batch statistics), nor where losses must be scaled."""
@@ -129,24 +157,6 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
             results.append((boxes[keep], scores[keep], labels[keep]))
         boxes_list, scores_list, labels_list = (list(column) for column in zip(*results, strict=True))
         return boxes_list, scores_list, labels_list
-
-
-def detection_losses(
-    class_logits: Tensor, box_regression: Tensor, labels: Tensor, regression_targets: Tensor, count: int
-) -> tuple[Tensor, Tensor]:
-    """Cross entropy, and L1 on the true class's deltas; both sums over these regions, divided by `count`.
-
-    Args:
-        class_logits: (R, K + 1), the background first.
-        box_regression: (R, (K + 1) * 4).
-        labels: (R,), 0 for background.
-        regression_targets: (R, 4).
-        count: the number of all regions, of which these may be a part.
-    """
-    foreground = torch.nonzero(labels > 0).squeeze(1)
-    deltas = box_regression.reshape(len(labels), -1, 4)[foreground, labels[foreground]]
-    box_loss = F.l1_loss(deltas, regression_targets[foreground], reduction="sum")
-    return F.cross_entropy(class_logits, labels, reduction="sum") / max(count, 1), box_loss / max(count, 1)
 
 
 def in_pieces(boxes: list[Tensor], at_once: int) -> Iterator[list[Tensor]]:

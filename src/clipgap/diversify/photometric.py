@@ -37,11 +37,10 @@ class Photometric:
         return self._noise(changed, random) if len(self.curves) + 1 in chosen else changed
 
     def _gamma(self, curve: Curve, _: Pixels, random: np.random.Generator) -> Curve:
-        changed: Curve = curve ** self._factor(1 / 2.5, 2.5, random)
-        return changed
+        return curve ** self._factor(1 / 2.5, 2.5, random)
 
     def _contrast(self, curve: Curve, pixels: Pixels, random: np.random.Generator) -> Curve:
-        middle = curve.mean(1)[np.rint(pixels[::8, ::8].mean()).astype(int)]
+        middle = np.float32(curve.mean(1)[round(float(pixels[::8, ::8].mean()))])
         return middle + (curve - middle) * self._factor(0.35, 1.6, random)
 
     def _brightness(self, curve: Curve, _: Pixels, random: np.random.Generator) -> Curve:

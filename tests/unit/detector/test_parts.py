@@ -14,9 +14,10 @@ from torchvision.ops import roi_align as torchvision_roi_align
 from clipgap.config import DetectorConfig
 from clipgap.detector.anchors import Anchors
 from clipgap.detector.heads import BoxPredictor, TextClassifier, linear_classifier
+from clipgap.detector.losses import detection_losses
 from clipgap.detector.pieces import sum_of_pieces
 from clipgap.detector.roi_align import roi_align
-from clipgap.detector.roi_heads import detection_losses, in_pieces
+from clipgap.detector.roi_heads import in_pieces
 from clipgap.detector.rpn import ProposalNetwork
 
 

@@ -16,13 +16,13 @@ from clipgap.augment import SemanticAugmentations
 from clipgap.clip import load_clip
 from clipgap.data import load_domains
 from clipgap.detector import Detector
-from clipgap.engine import train as training
 from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.fit import fit, half_done, training_set
 from clipgap.engine.fitter import Fitter, Losses
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.train import train
 from clipgap.engine.train.augmentation import make_augmentation, refit
+from clipgap.engine.train.batches import Batch
 from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import TrainingError, WeightsError
 from tests.runs import copy_without_run, make_trained, run_config
@@ -50,8 +50,8 @@ def break_at(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
     """The optimiser's step number `last` leaves two weights that no loss of this step has seen."""
     step, taken = Trainer.step, []
 
-    def broken(self: Trainer, batch: training.Batch, seed: int) -> dict[str, float]:
-        figures = step(self, batch, seed)
+    def broken(self: Trainer, batch: Batch, seed: int, number: int) -> dict[str, float]:
+        figures = step(self, batch, seed, number)
         taken.append(seed)
         if len(taken) == last:
             with torch.no_grad():
@@ -146,10 +146,13 @@ def test_offsets_broken_by_a_step_are_named_and_not_saved(
 def test_offsets_broken_by_the_last_step_of_a_refit_are_named(folder: Path, diverging: list[int]) -> None:
     config = run_config(folder, "augment.refit_every=2")
     clip = load_clip(config.clip)
-    augment, _ = make_augmentation(config, clip)
+    dataset = training_set(load_domains(config.data).source)
+    augmentation, _ = make_augmentation(config, clip, dataset)
+    assert augmentation is not None
+    augment = augmentation.offsets
     assert augment is not None
     before: Tensor = augment.pooled.clone()
     diverging.append(config.fit.steps)
     with pytest.raises(TrainingError, match="train, step 2: offsets fitted again are not finite"):
-        refit(augment, clip, training_set(load_domains(config.data).source), config, 2)
+        refit(augment, clip, dataset, config, 2)
     assert torch.equal(augment.pooled, before)

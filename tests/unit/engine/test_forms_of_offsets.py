@@ -12,12 +12,14 @@ from torch.nn import functional as F
 
 from clipgap.augment import OffsetFeatures, SemanticAugmentations, scale_deviation
 from clipgap.clip import load_clip
+from clipgap.config import RunConfig
+from clipgap.data import load_domains
 from clipgap.detector import Detector
-from clipgap.engine import train as training
-from clipgap.engine.fit import fit
+from clipgap.engine.fit import fit, training_set
 from clipgap.engine.fitter import Fitter, chosen_prompts, make_fitter
-from clipgap.engine.train import train
+from clipgap.engine.train import job, train
 from clipgap.engine.train.augmentation import make_augmentation, refit
+from clipgap.engine.train.batches import Batch
 from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import ConfigError, DataError, WeightsError
 from clipgap.prompts import PromptSet
@@ -47,6 +49,13 @@ def again(folder: Path) -> str:
 def make(folder: Path, *overrides: str) -> Fitter:
     config = run_config(folder, *overrides)
     return make_fitter(load_clip(config.clip), PromptSet.from_config(config.data.prompts), config, torch.device("cpu"))
+
+
+def offsets_of(config: RunConfig) -> OffsetFeatures:
+    augment, _ = make_augmentation(config, load_clip(config.clip), training_set(load_domains(config.data).source))
+    assert augment is not None
+    assert augment.offsets is not None
+    return augment.offsets
 
 
 def crops(seed: int = 0) -> Tensor:
@@ -85,8 +94,7 @@ def test_deviation_goes_through_its_file_into_training(folder: Path) -> None:
     assert torch.equal(read.scales, fitted.scales)
     assert read.offsets.shape == (2, 128, 1, 1)
     config = run_config(folder, f"augment.file={file}")
-    augment, _ = make_augmentation(config, load_clip(config.clip))
-    assert augment is not None
+    augment = offsets_of(config)
     features = torch.randn(1, 128, 3, 3, generator=torch.Generator().manual_seed(0))
     moved = OffsetFeatures(augment.pooled[:1], 1.0, read.scales[:1])(features, torch.Generator().manual_seed(0))
     expected = scale_deviation(features, read.scales[0, :, None, None]) + read.pooled[0, :, None, None]
@@ -98,8 +106,7 @@ def test_controls_of_a_deviation_are_as_strong(folder: Path, kind: str) -> None:
     file = folder / "deviation.safetensors"
     scales = fit(run_config(folder, DEVIATION), file, show=False).scales
     config = run_config(folder, f"augment.file={file}", f"augment.kind={kind}")
-    augment, _ = make_augmentation(config, load_clip(config.clip))
-    assert augment is not None
+    augment = offsets_of(config)
     assert augment.scales is not None
     assert scales is not None
     torch.testing.assert_close(augment.scales.log().norm(dim=1), scales.log().norm(dim=1))
@@ -143,7 +150,7 @@ def test_offsets_are_fitted_again_on_the_tower_as_it_is_by_then(folder: Path, mo
         refit(augment, *arguments)  # type: ignore[arg-type]
         seen.append((int(str(arguments[-1])), before, augment.pooled.clone()))
 
-    monkeypatch.setattr(training, "refit", note)
+    monkeypatch.setattr(job, "refit", note)
     settings = (again(folder), "train.lr=0.05")
     run = train(run_config(folder, *settings), show=False)
     assert [step for step, _, _ in seen] == [2]  # four steps; after the last there is nothing to train
@@ -151,11 +158,11 @@ def test_offsets_are_fitted_again_on_the_tower_as_it_is_by_then(folder: Path, mo
     whole = Detector.load(run.path).state_dict()
     step, taken = Trainer.step, []
 
-    def break_off(self: Trainer, batch: training.Batch, seed: int) -> dict[str, float]:
+    def break_off(self: Trainer, batch: Batch, seed: int, number: int) -> dict[str, float]:
         taken.append(seed)
         if len(taken) == 4:
             raise KeyboardInterrupt
-        return step(self, batch, seed)
+        return step(self, batch, seed, number)
 
     out = f"run.out={folder / 'other'}"
     monkeypatch.setattr(Trainer, "step", break_off)

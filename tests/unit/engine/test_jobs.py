@@ -16,14 +16,15 @@ from clipgap.clip import RoiPart, load_clip
 from clipgap.config import FitConfig
 from clipgap.data import load_domains, read_image
 from clipgap.detector import Detector
-from clipgap.engine import train as training
 from clipgap.engine.compiled import compile_heads
 from clipgap.engine.evaluate import evaluate, evaluate_run
-from clipgap.engine.fit import fit
+from clipgap.engine.fit import fit, training_set
 from clipgap.engine.fitter import Fitter, crop_batches
 from clipgap.engine.predict import PredictSettings, predict
+from clipgap.engine.runtime import make_fabric
 from clipgap.engine.train import train
 from clipgap.engine.train.augmentation import make_augmentation
+from clipgap.engine.train.batches import Batch
 from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import ClipgapError, ConfigError, DataError, TrainingError, WeightsError
 from clipgap.prompts import PromptSet
@@ -190,11 +191,11 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
 ) -> None:
     step, taken = Trainer.step, []
 
-    def break_off(self: Trainer, batch: training.Batch, seed: int) -> dict[str, float]:
+    def break_off(self: Trainer, batch: Batch, seed: int, number: int = 0) -> dict[str, float]:
         if len(taken) == 3:
             raise KeyboardInterrupt
         taken.append(seed)
-        return step(self, batch, seed)
+        return step(self, batch, seed, number)
 
     monkeypatch.setattr(Trainer, "step", break_off)
     with pytest.raises(KeyboardInterrupt):
@@ -242,7 +243,7 @@ def test_mixed_precision_leaves_boxes_and_logits_in_float32(made: Path) -> None:
         detector.roi_heads.box_predictor.bbox_pred,
     ):
         layer.register_forward_hook(lambda _, inputs, output: predicted.extend([inputs[0].dtype, output.dtype]))
-    trainer = Trainer(detector, config.train, None, training.make_fabric(config.run))
+    trainer = Trainer(detector, config, None, make_fabric(config.run))
     box = [301.3, 31.7, 321.9, 58.2]
     target = {"boxes": torch.tensor([box]), "labels": torch.tensor([1])}
     assert trainer.step(([torch.rand(3, 96, 400)], [target]), seed=0)["loss_rpn_box_reg"] > 0
@@ -250,7 +251,7 @@ def test_mixed_precision_leaves_boxes_and_logits_in_float32(made: Path) -> None:
     assert set(predicted) == {torch.float32}
     assert seen["box"] == pytest.approx(box, abs=1e-4)
     with pytest.raises(ConfigError, match="16-mixed: a CPU has none"):
-        training.make_fabric(run_config(made, "run.precision=16-mixed").run)
+        make_fabric(run_config(made, "run.precision=16-mixed").run)
 
 
 @pytest.fixture
@@ -357,18 +358,19 @@ def test_what_moves_the_features_is_a_setting(made: Path, folder: Path, kind: st
 def test_the_features_are_moved_in_training_and_never_in_detection(made: Path) -> None:
     config = run_config(made, "augment.probability=1")
     clip = load_clip(config.clip)
-    augment, _ = make_augmentation(config, clip)
+    augment, _ = make_augmentation(config, clip, training_set(load_domains(config.data).source))
     assert augment is not None
+    assert augment.offsets is not None
     detector = Detector.load(made / "run")
     images = torch.rand(1, 3, 96, 96)
     detector.requires_grad_(False)
     plain = detector.backbone(images)
     detector.rpn.requires_grad_(True)
-    trainer = Trainer(detector, config.train, augment, training.make_fabric(config.run))
+    trainer = Trainer(detector, config, augment, make_fabric(config.run))
     trainer.generator.manual_seed(0)
     detector.train()
     moved = (detector.backbone(images) - plain)[0].mean((1, 2))
-    assert min(float((moved - offset).abs().max()) for offset in augment.pooled) < 1e-5
+    assert min(float((moved - offset).abs().max()) for offset in augment.offsets.pooled) < 1e-5
     detector.eval()
     assert torch.equal(detector.backbone(images), plain)
 

@@ -7,11 +7,14 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.accelerators import MPSAccelerator
 
-from clipgap.augment import OffsetFeatures, scale_deviation
-from clipgap.config import RunSection, TrainConfig
+from clipgap.augment import FeatureAugmentation, OffsetFeatures, scale_deviation
+from clipgap.augment.levers import Placed
+from clipgap.config import RunSection, load_config
 from clipgap.engine.runtime import BoxKeepingPrecision, make_fabric
 from clipgap.engine.train.trainer import Trainer
 from tests.unit.detector.test_model import images, make_detector, targets
+
+CONFIG = load_config("mini_world", ["train.lr=0.001"])
 
 
 def run_section(precision: str, device: str = "auto") -> RunSection:
@@ -44,7 +47,8 @@ def test_half_precision_on_a_cpu_is_of_the_cpu(precision: str) -> None:
 def trainer(precision: str, augment: OffsetFeatures | None = None) -> Trainer:
     half = None if precision == "32-true" else BoxKeepingPrecision(precision, "cpu")  # type: ignore[arg-type]
     fabric = Fabric(accelerator="cpu", devices=1, plugins=half)
-    return Trainer(make_detector(), TrainConfig(), augment, fabric)
+    levers = FeatureAugmentation([Placed(augment, None)]) if augment else None
+    return Trainer(make_detector(), CONFIG, levers, fabric)
 
 
 def test_a_checkpoint_remembers_how_gradients_are_scaled() -> None:
@@ -60,6 +64,7 @@ def test_a_checkpoint_remembers_how_gradients_are_scaled() -> None:
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed"])
 def test_a_checkpoint_of_before_goes_on_too(precision: str) -> None:
     state = trainer(precision).state()
+    assert state.pop("average")
     assert bool(state.pop("precision")) is (precision == "16-mixed")
     trainer(precision).load_state(state)
 

@@ -1,36 +1,71 @@
-"""What moves the features in step two: the offsets of a file, their controls, or offsets fitted again on the way."""
+"""What moves the features in step two: the offsets of a file or their controls, and the other levers of features."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor
-from torchvision.models.detection.image_list import ImageList
+from torch import nn
 
-from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
+from clipgap.augment import (
+    FeatureAugmentation,
+    OffsetFeatures,
+    SemanticAugmentations,
+    StyleBank,
+    permute_channels,
+    random_like,
+)
+from clipgap.augment.levers import Placed
+from clipgap.classes import make_lever
 from clipgap.clip import Clip
-from clipgap.config import RunConfig
+from clipgap.config import FEATURES, RunConfig
 from clipgap.data import DetectionDataset
 from clipgap.data.stream import seed_for
-from clipgap.detector import Detector
 from clipgap.engine.fitter import chosen_prompts, crop_batches, make_fitter
+from clipgap.engine.train.styles import fit_styles
 from clipgap.errors import ConfigError, TrainingError
 from clipgap.prompts import PromptSet
 
+CONTROLS = {"random": random_like, "permuted": permute_channels}
 
-def make_augmentation(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures | None, str]:
+
+def make_augmentation(
+    config: RunConfig, clip: Clip, dataset: DetectionDataset, show: bool = False
+) -> tuple[FeatureAugmentation | None, str]:
     """What moves the features, and in words what it is.
 
     Raises:
-        ConfigError: the settings ask for offsets but name no file, or would fit others again than those of the file.
+        ConfigError: the settings ask for offsets but name no file, or would fit others again than those of the file; a
+            class of the user's own cannot be made.
         WeightsError: the file is missing, or does not fit this CLIP.
     """
-    kind, file, again = config.augment.kind, config.augment.file, config.augment.refit_every
-    if again and kind != "fitted":
-        raise ConfigError(f"augment.refit_every: only fitted offsets can be fitted again; set it to 0 with kind {kind}")
-    if kind == "none":
-        return None, "no augmentation"
+    augment = config.augment
+    if augment.refit_every and "fitted" not in augment.kinds:
+        raise ConfigError(
+            f"augment.refit_every: only fitted offsets can be fitted again; set it to 0 with kind {augment.kind}"
+        )
+    placed, words = [], []
+    for kind in augment.kinds:
+        if kind == augment.offsets:
+            lever, told = _offsets(config, clip)
+            placed.append(Placed(lever, None))
+        else:
+            placed.append(Placed(_lever(kind, config, clip, dataset, show), augment.layer))
+            told = f"{kind} at {augment.layer}"
+        words.append(told)
+    return (FeatureAugmentation(placed) if placed else None), ", ".join(words) or "no augmentation"
+
+
+def _lever(kind: str, config: RunConfig, clip: Clip, dataset: DetectionDataset, show: bool) -> nn.Module:
+    probability = config.augment.probability
+    if kind == "pin":
+        return StyleBank(*fit_styles(clip, dataset, config, show), probability)
+    lever = make_lever(FEATURES.get(kind, kind), "augment.kind", probability)
+    if not isinstance(lever, nn.Module):
+        raise ConfigError(f"augment.kind: {kind}: a lever of features is a torch.nn.Module; derive the class from it")
+    return lever
+
+
+def _offsets(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures, str]:
+    kind, file, again = config.augment.offsets, config.augment.file, config.augment.refit_every
     if not file:
         raise ConfigError(
             f"augment.file is not set, and augment.kind={kind} needs the offsets that `clipgap fit` writes; "
@@ -45,27 +80,12 @@ def make_augmentation(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures | N
     ):
         raise ConfigError(f"augment.refit_every: {file} has other prompts or another fit.offsets than this run")
     pooled, scales = augmentations.pooled, augmentations.scales
-    controls = {"random": random_like, "permuted": permute_channels}
-    if kind in controls:
-        control, seed = controls[kind], seed_for(config.run.seed, 3)
+    if kind in CONTROLS:
+        control, seed = CONTROLS[kind], seed_for(config.run.seed, 3)
         pooled = control(pooled, seed)
         scales = None if scales is None else control(scales.log(), seed).exp()
     words = f"{kind} offsets, {len(pooled)} prompts" + (f", fitted again every {again} steps" if again else "")
     return OffsetFeatures(pooled, config.augment.probability, scales), words
-
-
-def move_features(detector: Detector, augment: OffsetFeatures, generator: torch.Generator) -> None:
-    """Let `augment` move what the detector's backbone makes of images, in training only; `generator` draws."""
-    sizes: list[tuple[int, int]] = []
-
-    def note(_: Any, __: Any, output: tuple[ImageList, Any]) -> None:
-        sizes[:] = output[0].image_sizes  # without the batch's padding
-
-    def move(backbone: torch.nn.Module, _: Any, features: Tensor) -> Tensor | None:
-        return augment(features, generator, sizes) if backbone.training else None
-
-    detector.transform.register_forward_hook(note)
-    detector.backbone.register_forward_hook(move)
 
 
 def refit(augment: OffsetFeatures, clip: Clip, dataset: DetectionDataset, config: RunConfig, step: int) -> None:

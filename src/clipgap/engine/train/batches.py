@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 import torch
@@ -63,6 +64,13 @@ def training_batches(
         processes=processes,
     )
     return cast(Iterator[Batch], stream.batches(config.run.workers, _collate))
+
+
+def settling_batches(dataset: DetectionDataset, config: RunConfig) -> Iterator[Batch]:
+    """The run's first batches, as many as `average.batch_norm_steps`, read in this process."""
+    steps = min(config.average.batch_norm_steps, config.train.steps)
+    alone = config.run.model_copy(update={"workers": 0})
+    return islice(training_batches(dataset, config.model_copy(update={"run": alone}), 0), steps)
 
 
 def _collate(examples: list[Example]) -> Batch:

@@ -19,6 +19,7 @@ from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import make_fabric, tell_warnings
 from clipgap.engine.train.augmentation import make_augmentation, refit
+from clipgap.engine.train.batches import settling_batches
 from clipgap.engine.train.loop import Steps
 from clipgap.engine.train.selection import Selection
 from clipgap.engine.train.trainer import Trainer
@@ -59,7 +60,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
     clip = load_clip(config.clip)
-    augment, offsets_from = make_augmentation(config, clip)
+    augment, offsets_from = make_augmentation(config, clip, dataset, show)
     spec = DetectorSpec(
         classes=config.data.classes,
         tower=clip.spec.tower,
@@ -77,8 +78,10 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     fabric.barrier()
     if not resume and fabric.is_global_zero:
         folder.begin(config, record)
-    trainer = Trainer(detector, config.train, augment, fabric)
-    again = partial(refit, augment, clip, dataset, config) if augment and config.augment.refit_every else None
+    some_batches = partial(settling_batches, dataset, config)
+    trainer = Trainer(detector, config, augment, fabric, some_batches)
+    offsets = augment.offsets if augment and config.augment.refit_every else None
+    again = partial(refit, offsets, clip, dataset, config) if offsets else None
     del clip
     if config.run.compile:
         with fabric.autocast():

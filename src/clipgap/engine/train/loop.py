@@ -12,11 +12,21 @@ from clipgap.data import DetectionDataset
 from clipgap.data.stream import seed_for
 from clipgap.engine.progress import progress_bar
 from clipgap.engine.run_folder import RunFolder
-from clipgap.engine.stopping import stop_signals
+from clipgap.engine.stopping import Stopping, stop_signals
 from clipgap.engine.train.batches import Batch, training_batches
 from clipgap.engine.train.selection import Selection
 from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import Interrupted, TrainingError
+
+SHORT = {
+    "loss_classifier": "cls",
+    "loss_box_reg": "box",
+    "loss_objectness": "rpn",
+    "loss_rpn_box_reg": "rpn_box",
+    "loss_align_classes": "align",
+    "loss_align_boxes": "align_box",
+}
+"""What a progress bar calls the losses."""
 
 
 @dataclass
@@ -55,13 +65,20 @@ class Steps:
                 if due or saves or stop:
                     self._require_finite(done)
                 if due and not stop:
-                    due = self.selection is not None and not self.selection.judge(self.trainer.detector, done, stopping)
+                    due = not self._judge(done, stopping)
                     stop = stopping.agreed(fabric)  # keeps the other processes waiting, too
                 if saves or stop:
                     self._save(done, due, before + monotonic() - begin)
                 if stop and (due or done < settings.steps):
                     raise Interrupted(f"saved at step {done} of {settings.steps}", signal=stopping.signal)
         return float(before + monotonic() - begin)
+
+    def _judge(self, done: int, stopping: Stopping) -> bool:
+        """Score the weights, or their average, in the main process; False: stopped before that was done."""
+        if self.selection is None:
+            return True
+        with self.trainer.average.swapped():
+            return self.selection.judge(self.trainer.detector, done, stopping)
 
     def _save(self, done: int, due: bool, seconds: float) -> None:
         """Write the checkpoint; `due`: the weights are still to be scored."""
@@ -84,7 +101,8 @@ class Steps:
             trainer.detector.train()
         lr = trainer.set_lr(step)
         try:
-            figures = trainer.step(trainer.fabric.to_device(batch), seed_for(seed, 4, step, trainer.fabric.global_rank))
+            batch = trainer.fabric.to_device(batch)
+            figures = trainer.step(batch, seed_for(seed, 4, step, trainer.fabric.global_rank), step)
         except TrainingError as error:
             raise TrainingError(f"train, step {done}: {error}") from None
         if self.selection and (done % settings.log_every == 0 or done == settings.steps):
@@ -93,5 +111,4 @@ class Steps:
 
 
 def _short(figures: dict[str, float]) -> dict[str, float]:
-    names = {"loss_classifier": "cls", "loss_box_reg": "box", "loss_objectness": "rpn", "loss_rpn_box_reg": "rpn_box"}
-    return {names[name]: value for name, value in figures.items()}
+    return {SHORT[name]: value for name, value in figures.items()}

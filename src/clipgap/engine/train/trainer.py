@@ -1,37 +1,57 @@
-"""Detector, optimiser and augmentation of step two, and one step of training them (METHOD, section 4)."""
+"""Detector, optimiser and levers of step two, and one step of training them (METHOD, section 4)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
-from clipgap.augment import OffsetFeatures
-from clipgap.config import TrainConfig
+from clipgap.augment import FeatureAugmentation
+from clipgap.config import RunConfig
 from clipgap.detector import Detector
-from clipgap.engine.train.augmentation import move_features
+from clipgap.engine.train.average import WeightAverage, fresh_statistics
 from clipgap.engine.train.batches import Batch
+from clipgap.engine.train.tune import Tuning
 from clipgap.errors import ConfigError, TrainingError
 from clipgap.weights import what_is_not_finite
 
 
 class Trainer:
-    """Detector, optimiser and augmentation, and one step of training them."""
+    """Detector, optimiser and levers, and one step of training them.
 
-    def __init__(self, detector: Detector, config: TrainConfig, augment: OffsetFeatures | None, fabric: Fabric) -> None:
-        self.detector, self.config, self.augment, self.fabric = detector, config, augment, fabric
+    Args:
+        detector: as it was made from CLIP: what pulls back, and averages towards CLIP, goes by its weights.
+        some_batches: gives batches of the source, for BatchNorm's statistics of averaged weights.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        config: RunConfig,
+        augment: FeatureAugmentation | None,
+        fabric: Fabric,
+        some_batches: Callable[[], Iterable[Batch]] | None = None,
+    ) -> None:
+        self.detector, self.config, self.augment, self.fabric = detector, config.train, augment, fabric
+        detector.to(fabric.device)  # before its weights are remembered
         self.generator = torch.Generator()
         if augment is not None:
             augment.to(fabric.device)
-            move_features(detector, augment, self.generator)
-        trained = [parameter for parameter in detector.train().parameters() if parameter.requires_grad]
-        optimizer = torch.optim.SGD(trained, config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+            augment.attach(detector.transform, detector.backbone, self.generator)
+        detector.roi_heads.align = config.align if config.align.on else None
+        self.tuning = Tuning(detector.train(), config.tune, config.train)
+        train = config.train
+        optimizer = torch.optim.SGD(self.tuning.groups, train.lr, train.momentum, weight_decay=train.weight_decay)
         self.model, self.optimizer = fabric.setup(detector, optimizer)
+        settle = partial(self._settle, some_batches) if config.batch_norm == "train" and some_batches else None
+        self.average = WeightAverage(detector, config.average, settle)
 
-    def step(self, batch: Batch, seed: int) -> dict[str, float]:
-        """One SGD step; the losses. All that is random in it comes from `seed`.
+    def step(self, batch: Batch, seed: int, step: int = 0) -> dict[str, float]:
+        """SGD step number `step`, from 0; the losses. All that is random in it comes from `seed`.
 
         Raises:
             TrainingError: a loss is not finite; the weights are left as they were.
@@ -46,7 +66,11 @@ class Trainer:
             raise TrainingError(f"{', '.join(broken)} not finite; lower train.lr, or look at the images of this step")
         self.optimizer.zero_grad()
         self.fabric.backward(sum(losses.values()))
+        if self.tuning.edits:
+            self.fabric.strategy.precision.unscale_gradients(self.optimizer)  # of 16-mixed
+            self.tuning.edit(step)
         self.optimizer.step()
+        self.average.take(step + 1)
         return figures
 
     def require_finite(self) -> None:
@@ -63,7 +87,7 @@ class Trainer:
         """The learning rate of a step: `lr`, times `lr_gamma` for every one of `lr_steps` that is past."""
         lr = self.config.lr * self.config.lr_gamma ** sum(step >= mark for mark in self.config.lr_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group["factor"]
         return lr
 
     def state(self) -> dict[str, Any]:
@@ -73,6 +97,7 @@ class Trainer:
             "detector": self.detector.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "offsets": offsets,
+            "average": self.average.state(),
             "precision": self.fabric.strategy.precision.state_dict(),  # how 16-mixed scales its gradients
         }
 
@@ -84,6 +109,8 @@ class Trainer:
         """
         self.detector.load_state_dict(state["detector"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if state.get("average"):
+            self.average.load_state(state["average"])
         if state.get("precision"):
             self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.augment:
@@ -91,3 +118,14 @@ class Trainer:
             if mine != {name: tensor.shape for name, tensor in state["offsets"].items()}:
                 raise ConfigError("--resume: augment.file holds other offsets than the run was begun with; use those")
             self.augment.load_state_dict(state["offsets"])
+
+    @torch.no_grad()
+    def _settle(self, some_batches: Callable[[], Iterable[Batch]]) -> None:
+        """Take BatchNorm's statistics anew, of the weights that are in the detector, over a few batches."""
+        self.detector.train()
+        devices = [] if self.fabric.device.type == "cpu" else [self.fabric.device]
+        with torch.random.fork_rng(devices), fresh_statistics(self.detector):
+            torch.manual_seed(0)
+            self.generator.manual_seed(0)
+            for images, targets in some_batches():
+                self.detector(*self.fabric.to_device((images, targets)))

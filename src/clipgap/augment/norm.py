@@ -1,0 +1,28 @@
+"""Normalisation perturbation (Fan et al., ICLR 2023; METHOD, section 8): every channel's statistics shaken."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from clipgap.augment.statistics import Cells, mean_and_deviation
+
+DEVIATION = 0.75
+"""Of the factors on means and deviations, as in the paper."""
+
+
+class NormPerturbation(nn.Module):
+    """With a probability a batch, every image's channel means and deviations times factors drawn from N(1, 0.75)."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, features: Tensor, generator: torch.Generator, cells: Cells | None = None) -> Tensor:
+        """A `FeatureLever`: features (N, C, h, w) -> the same, shaken or not; `generator` is the CPU's."""
+        if float(torch.rand((), generator=generator)) >= self.probability:
+            return features
+        mean, _ = mean_and_deviation(features, cells)
+        factors = 1 + DEVIATION * torch.randn(2, *features.shape[:2], 1, 1, generator=generator)
+        of_mean, of_deviation = factors.to(features).unbind()
+        return of_deviation * (features - mean) + of_mean * mean
