@@ -13,6 +13,7 @@ from torch import Tensor
 
 from clipgap.classes import make_lever
 from clipgap.config import DIVERSIFY, DiversifyConfig
+from clipgap.errors import ConfigError
 
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
@@ -34,7 +35,11 @@ class Diversifier:
         self.levers, self.probability = tuple(levers), probability
 
     def __call__(self, image: Image.Image, boxes: Tensor, generator: torch.Generator) -> Image.Image:
-        """An RGB picture and its boxes (N, 4) -> the picture, changed or not; `generator` is the sample's own."""
+        """An RGB picture and its boxes (N, 4) -> the picture, changed or not; `generator` is the sample's own.
+
+        Raises:
+            ConfigError: a lever gave something else than pixels of the picture's size.
+        """
         seed = int(torch.randint(2**63 - 1, (), generator=generator))
         random = np.random.default_rng(seed)
         if random.random() >= self.probability:
@@ -42,8 +47,8 @@ class Diversifier:
         lever = self.levers[int(random.integers(len(self.levers)))]
         changed = lever(np.asarray(image), boxes.numpy(), random)
         if changed.shape != (image.height, image.width, 3) or changed.dtype != np.uint8:
-            kind = f"{type(lever).__module__}:{type(lever).__name__}"
-            raise ValueError(f"{kind} made {changed.shape} of {changed.dtype} of an image {image.size[::-1]} of uint8")
+            kind, made = f"{type(lever).__module__}:{type(lever).__name__}", f"{changed.shape} of {changed.dtype}"
+            raise ConfigError(f"diversify.kinds: {kind} made {made} of an image {image.size[::-1]} of uint8")
         return Image.fromarray(changed)
 
 

@@ -13,6 +13,7 @@ from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import seed_for
 from clipgap.detector import Detector, DetectorSpec
+from clipgap.diversify import make_diversifier
 from clipgap.engine.compiled import compile_heads
 from clipgap.engine.fit import training_set
 from clipgap.engine.progress import log
@@ -59,6 +60,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     config.data.refuse_inside(config.run.out, "run.out")
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
+    make_diversifier(config.diversify)  # so that a class that is none is told before anything is written
     clip = load_clip(config.clip)
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
     spec = DetectorSpec(

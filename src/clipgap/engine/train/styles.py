@@ -50,7 +50,7 @@ def fit_styles(clip: Clip, dataset: DetectionDataset, config: RunConfig, show: b
                 loss.backward()
                 optimizer.step()
             banks.append((mean.detach().flatten(1), deviation.detach().flatten(1)))
-            report(distance=float(loss))
+            report(distance=float(loss.detach()))
     means, deviations = (torch.cat(bank) for bank in zip(*banks, strict=True))
     if not bool((means + deviations).isfinite().all()):
         raise TrainingError("train: a style of augment.kind=pin is not finite; take another augment.layer")
