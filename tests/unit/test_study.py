@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recipes import study as module
-from recipes.study import ROWS, STUDIES, Row, Study, Task, read_results, render
+from recipes.study import running
+from recipes.study.printing import render
+from recipes.study.rows import ROWS, STUDIES, Row, Study
+from recipes.study.running import Task, read_results
 
 ROOT = Path(__file__).parents[2]
 STUDY = Study("mini_world", ROWS, worlds=(31, 32, 33, 34, 35), scenes=2, held_out=1)
@@ -37,17 +39,17 @@ def test_only_seeds_that_both_rows_have_are_paired() -> None:
 
 
 def test_what_has_a_result_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_world", lambda out, seed, study, workers: Path(f"world_{seed}"))
+    monkeypatch.setattr(running, "world_of", lambda out, seed, study, workers: Path(f"world_{seed}"))
     options = argparse.Namespace(
         study="mini_world", rows=["text", "paper"], seeds=None, worlds=None, set=["train.steps=1"], workers=1
     )
-    tasks = list(module._tasks(options, STUDY, tmp_path))
+    tasks = list(running.missing(options, STUDY, tmp_path))
     assert [(task.row, task.seed) for task in tasks] == [
         (row, seed) for seed in range(5) for row in ("text", "paper") if seed in ROWS[row].seeds
     ]
     assert tasks[0].settings == ("train.steps=1", "data.root=world_31")
     (tmp_path / "paper_0.json").write_text(json.dumps(result("paper", 0, 1, 1)))
-    again = list(module._tasks(options, STUDY, tmp_path))
+    again = list(running.missing(options, STUDY, tmp_path))
     assert [task for task in tasks if task not in again] == [tasks[1]]
     assert len(read_results(tmp_path)) == 1
 
@@ -61,7 +63,7 @@ def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> Non
     assert offsets("paper", 0) != offsets("paper", 0, "fit.steps=7")
     assert offsets("paper", 0) == offsets("paper", 0, "train.steps=7")
     tasks = [Task("mini_world", row, 0, ("data.root=w",), tmp_path) for row in ("text", "paper", "random")]
-    assert [task.row for task in module._first_of_each_fit(tasks)] == ["paper"]
+    assert [task.row for task in running.first_of_each_fit(tasks)] == ["paper"]
 
 
 def test_the_gap_closed_is_gain_over_gap() -> None:

@@ -1,0 +1,141 @@
+"""The runs of a study: worlds, offsets and trainings, in processes; each leaves one JSON."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from recipes.study.rows import FIVE, STUDIES, Study
+
+from clipgap.config import RunConfig, load_config
+from clipgap.engine.evaluate import evaluate_run
+from clipgap.engine.fit import fit
+from clipgap.engine.progress import log
+from clipgap.engine.train import train
+from clipgap.world import DOMAINS, write_domain, write_world
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a row: everything a worker process needs."""
+
+    study: str
+    row: str
+    seed: int
+    settings: tuple[str, ...]
+    out: Path
+
+    @property
+    def result(self) -> Path:
+        """Where its JSON goes."""
+        return self.out / f"{self.row}_{self.seed}.json"
+
+    @property
+    def folder(self) -> Path:
+        """Its run folder; gone when the result is there."""
+        return self.out / f"{self.row}_{self.seed}"
+
+    def config(self) -> RunConfig:
+        """The resolved config. Offsets are shared by all runs that would fit the same."""
+        study = STUDIES[self.study]
+        settings = [*self.settings, *study.rows[self.row].settings, f"run.seed={self.seed}", f"run.out={self.folder}"]
+        settings.append("run.workers=0")
+        config = load_config(study.config, settings)
+        relevant = [config.data.root, config.data.prompts, config.clip, config.batch_norm, config.image, config.fit]
+        digest = hashlib.sha256(f"{relevant} {self.seed}".encode()).hexdigest()[:10]
+        return load_config(
+            study.config, [*settings, f"augment.file={self.out}/offsets_{self.seed}_{digest}.safetensors"]
+        )
+
+
+def missing(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Task]:
+    """The runs that are missing, seed by seed."""
+    out.mkdir(parents=True, exist_ok=True)
+    worlds = options.worlds or study.worlds
+    names = options.rows or [name for name, row in study.rows.items() if not row.extra]
+    for seed in options.seeds or FIVE:
+        settings = list(options.set)
+        if worlds:
+            settings.append(f"data.root={world_of(out, worlds[seed], study, options.workers)}")
+        for name in names:
+            task = Task(options.study, name, seed, tuple(settings), out)
+            if (options.seeds or seed in study.rows[name].seeds) and not task.result.is_file():
+                yield task
+
+
+def world_of(out: Path, seed: int, study: Study, workers: int) -> Path:
+    """The world of a seed, drawn if it is not there yet, with a folder `mixed` for the upper bound."""
+    world = out / f"world_{seed}"
+    if not world.is_dir():
+        write_world(world, seed, study.scenes, study.held_out, workers, lambda pictures: None)
+    if not (world / "mixed").is_dir():
+        write_domain(world / "mixed", tuple(DOMAINS), seed, {"train": study.scenes}, workers, lambda pictures: None)
+    return world
+
+
+def first_of_each_fit(tasks: list[Task]) -> list[Task]:
+    """Of the tasks that share offsets that are not there yet, the first of each."""
+    files = {task.config().augment.file: task for task in reversed(tasks) if task.config().augment.kind != "none"}
+    return [task for file, task in files.items() if file and not Path(file).is_file()]
+
+
+def in_processes(function: Any, tasks: list[Task], workers: int) -> None:
+    """Do every task in processes of one thread each, and say what each came to."""
+    if not tasks:
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        waiting = {pool.submit(function, task): task for task in tasks}
+        for number, done in enumerate(as_completed(waiting), start=1):
+            task = waiting[done]
+            log.print(f"{function.__name__} {number}/{len(tasks)}: {task.row}, seed {task.seed}: {done.result()}")
+
+
+def fit_offsets(task: Task) -> str:
+    """Step one of a run."""
+    config = task.config()
+    fitted = fit(config, Path(str(config.augment.file)), show=False)
+    return f"direction loss {fitted.record['direction_loss']:.3f}"
+
+
+def run_once(task: Task) -> str:
+    """Step two of a run and its scores."""
+    config, began = task.config(), time.perf_counter()
+    shutil.rmtree(task.folder, ignore_errors=True)
+    train(config, show=False)
+    trained = time.perf_counter()
+    scored = load_config(STUDIES[task.study].config, [*task.settings, "run.workers=0"])
+    table = evaluate_run(task.folder, scored, show=False).to_json()
+    validation = [json.loads(line) for line in (task.folder / "metrics.jsonl").read_text().splitlines()]
+    record = {
+        "row": task.row,
+        "seed": task.seed,
+        "settings": [*task.settings, *STUDIES[task.study].rows[task.row].settings],
+        "command": shlex.join(["python", "-m", "recipes.study", *sys.argv[1:]]),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, 1 thread a run, torch {torch.__version__}",
+        "seconds": {"train": round(trained - began), "score": round(time.perf_counter() - trained)},
+        "validation": next((line["validation"] for line in reversed(validation) if "validation" in line), None),
+        **table,
+    }
+    task.result.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    shutil.rmtree(task.folder)
+    scores = {name: round(one["ap50"], 1) for name, one in table["domains"].items()}
+    return f"{scores}, {record['seconds']}, validation {record['validation']}"
+
+
+def read_results(out: Path) -> list[dict[str, Any]]:
+    """All results in a folder."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("*_*.json"))]
