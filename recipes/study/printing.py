@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-from recipes.study.rows import DIFFERENCES, GAPS, Study
+from recipes.study.rows import Study
 from recipes.study.statistics import gains, interval, pairs, score, spread
 
 
@@ -27,14 +27,14 @@ def _tables(results: list[dict[str, Any]], study: Study, extra: bool) -> Iterabl
             lines.append([titles[name], len(mine), *(spread([score(one, d) for one in mine]) for d in domains)])
     yield from _markdown(["row", *columns], lines)
     lines = []
-    for name, other in DIFFERENCES:
+    for name, other in study.differences:
         both = pairs(results, name, other)
         if name in rows and len(both) > 1:
             cells = [interval([score(a, d) - score(b, d) for a, b in both]) for d in domains]
             lines.append([f"{titles[name]} - {titles[other]}", len(both), *cells])
     yield from _markdown(["paired difference", *columns], lines)
     lines = []
-    for name, start, upper in GAPS:
+    for name, start, upper in study.gaps:
         gained, whole = (gains(results, one, start) for one in (name, upper))
         if name in rows and gained and whole:
             gain, gap = statistics.mean(gained), statistics.mean(whole)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from recipes.study import running
 from recipes.study.printing import render
-from recipes.study.rows import ROWS, STUDIES, Row, Study
+from recipes.study.rows import DIFFERENCES, GAPS, ROWS, STUDIES, TEST_WORLDS, Row, Study
 from recipes.study.running import Task, read_results
 
 ROOT = Path(__file__).parents[2]
-STUDY = Study("mini_world", ROWS, worlds=(31, 32, 33, 34, 35), scenes=2, held_out=1)
+RESULTS = ROOT / "recipes" / "results"
+STUDY = Study("mini_world", ROWS, DIFFERENCES, GAPS, worlds=(31, 32, 33, 34, 35), scenes=2, held_out=1)
 
 
 def result(row: str, seed: int, source: float, target: float) -> dict[str, Any]:
@@ -71,9 +72,9 @@ def test_the_gap_closed_is_gain_over_gap() -> None:
     assert "| 1, 1 | +3.0 of 12.0: 25% |" in render(results, STUDY)
 
 
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("study", [name for name in STUDIES if (RESULTS / name).is_dir()])
 def test_the_results_page_has_the_tables_of_the_stored_results(study: str) -> None:
-    stored = read_results(ROOT / "recipes" / "results" / study)
+    stored = read_results(RESULTS / study)
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     for table in render(stored, STUDIES[study]).split("\n\n"):
         assert table in page, f"docs/results.md is not what `python -m recipes.study {study} --print` says"
@@ -86,3 +87,18 @@ def test_every_row_is_a_config(study: str, tmp_path: Path) -> None:
         config = Task(study, row, 0, (), tmp_path).config()
         assert isinstance(STUDIES[study].rows[row], Row)
         assert config.run.seed == 0
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_seed_has_a_world_and_every_comparison_its_rows(study: str) -> None:
+    one = STUDIES[study]
+    if one.worlds:
+        assert {seed for row in one.rows.values() for seed in row.seeds} <= set(range(len(one.worlds)))
+        known = set(one.rows)
+        assert all(known >= {*compared} for compared in (*one.differences, *one.gaps))
+
+
+def test_the_test_worlds_of_the_recipe_are_new() -> None:
+    used = {*STUDIES["mini_world"].worlds, *range(1000, 1011)}
+    assert len(set(TEST_WORLDS)) == 8
+    assert not used & set(TEST_WORLDS)
