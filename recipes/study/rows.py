@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, replace
 
 THREE, FIVE, EIGHT = tuple(range(3)), tuple(range(5)), tuple(range(8))
+SEEN = {"validation": "validation on the source", "robust_validation": "validation on the source, corrupted"}
+"""What a user can see of a run without a target: keys of metrics.jsonl (the second with `evaluate.select: robust`)."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ RECIPE_ROWS = {
     "upper_bound": Row("upper bound: a fifth in each domain", ("augment.kind=none", MIXED), EIGHT),
 }
 TEST_WORLDS = (989501, 490320, 88509, 48081, 33843, 928021, 171678, 846062)
-"""Drawn once by `secrets.randbelow(1_000_000)`, before any row of the recipe was chosen; none is a world that was used before."""
+"""Drawn once by `secrets.randbelow(1_000_000)` while the table above was empty; none was used before."""
 STUDIES = {
     # The test worlds: seeds drawn at random (secrets.randbelow) after world and schedule were frozen (docs/log.md).
     "mini_world": Study(

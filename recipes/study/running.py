@@ -13,19 +13,20 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
-from recipes.study.rows import FIVE, STUDIES, Study
+from recipes.study.rows import EIGHT, SEEN, STUDIES, Row, Study
 
 from clipgap.config import RunConfig, load_config
 from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.fit import fit
 from clipgap.engine.progress import log
 from clipgap.engine.train import train
+from clipgap.errors import ConfigError
 from clipgap.world import DOMAINS, write_domain, write_world
 
 
@@ -37,6 +38,9 @@ class Task:
     row: str
     seed: int
     settings: tuple[str, ...]
+    """Every row's: `--set`, and where the data are."""
+    own: tuple[str, ...]
+    """The row's."""
     out: Path
 
     @property
@@ -51,30 +55,65 @@ class Task:
 
     def config(self) -> RunConfig:
         """The resolved config. Offsets are shared by all runs that would fit the same."""
-        study = STUDIES[self.study]
-        settings = [*self.settings, *study.rows[self.row].settings, f"run.seed={self.seed}", f"run.out={self.folder}"]
+        source = STUDIES[self.study].config
+        settings = [*self.settings, *self.own, f"run.seed={self.seed}", f"run.out={self.folder}"]
         settings.append("run.workers=0")
-        config = load_config(study.config, settings)
+        config = load_config(source, settings)
         relevant = [config.data.root, config.data.prompts, config.clip, config.batch_norm, config.image, config.fit]
         digest = hashlib.sha256(f"{relevant} {self.seed}".encode()).hexdigest()[:10]
-        return load_config(
-            study.config, [*settings, f"augment.file={self.out}/offsets_{self.seed}_{digest}.safetensors"]
-        )
+        return load_config(source, [*settings, f"augment.file={self.out}/offsets_{self.seed}_{digest}.safetensors"])
+
+    def scored(self) -> RunConfig:
+        """What its detector is scored on. A row may train on other data: of its own, only `evaluate` counts here."""
+        own = [setting for setting in self.own if setting.startswith("evaluate.")]
+        return load_config(STUDIES[self.study].config, [*self.settings, *own, "run.workers=0"])
+
+    def done(self) -> bool:
+        """Whether its result is there.
+
+        Raises:
+            ConfigError: it is, but of other settings.
+        """
+        if not self.result.is_file():
+            return False
+        stored = json.loads(self.result.read_text(encoding="utf-8"))["settings"]
+        if _without_root(stored) != _without_root([*self.settings, *self.own]):
+            raise ConfigError(
+                f"{self.result}: there is a result of row {self.row} with other settings: "
+                f"give the row another name, or the results another folder (--out)"
+            )
+        return True
+
+
+def _without_root(settings: Iterable[str]) -> list[str]:
+    """Settings but for where the data are, which may have moved."""
+    return [setting for setting in settings if not setting.startswith("data.root=")]
 
 
 def missing(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Task]:
-    """The runs that are missing, seed by seed."""
+    """The runs that are missing, seed by seed. A world is drawn when the first of its runs is asked for.
+
+    Raises:
+        ConfigError: a setting that there is not; a result that is there is of other settings.
+    """
     out.mkdir(parents=True, exist_ok=True)
     worlds = options.worlds or study.worlds
     names = options.rows or [name for name, row in study.rows.items() if not row.extra]
-    for seed in options.seeds or FIVE:
-        settings = list(options.set)
-        if worlds:
-            settings.append(f"data.root={world_of(out, worlds[seed], study, options.workers)}")
-        for name in names:
-            task = Task(options.study, name, seed, tuple(settings), out)
-            if (options.seeds or seed in study.rows[name].seeds) and not task.result.is_file():
-                yield task
+    for name in names:
+        load_config(
+            study.config, [*options.set, *study.rows[name].settings]
+        )  # wrong ones are told before worlds are drawn
+    for seed in options.seeds or EIGHT[: len(worlds) or None]:
+        tasks = [
+            Task(options.study, name, seed, tuple(options.set), study.rows[name].settings, out)
+            for name in names
+            if options.seeds or seed in study.rows[name].seeds
+        ]
+        tasks = [task for task in tasks if not task.done()]
+        if tasks and worlds:
+            root = f"data.root={world_of(out, worlds[seed], study, options.workers)}"
+            tasks = [replace(task, settings=(*task.settings, root)) for task in tasks]
+        yield from tasks
 
 
 def world_of(out: Path, seed: int, study: Study, workers: int) -> Path:
@@ -117,17 +156,16 @@ def run_once(task: Task) -> str:
     shutil.rmtree(task.folder, ignore_errors=True)
     train(config, show=False)
     trained = time.perf_counter()
-    scored = load_config(STUDIES[task.study].config, [*task.settings, "run.workers=0"])
-    table = evaluate_run(task.folder, scored, show=False).to_json()
-    validation = [json.loads(line) for line in (task.folder / "metrics.jsonl").read_text().splitlines()]
+    table = evaluate_run(task.folder, task.scored(), show=False).to_json()
+    lines = [json.loads(line) for line in (task.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     record = {
         "row": task.row,
         "seed": task.seed,
-        "settings": [*task.settings, *STUDIES[task.study].rows[task.row].settings],
+        "settings": [*task.settings, *task.own],
         "command": shlex.join(["python", "-m", "recipes.study", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, 1 thread a run, torch {torch.__version__}",
         "seconds": {"train": round(trained - began), "score": round(time.perf_counter() - trained)},
-        "validation": next((line["validation"] for line in reversed(validation) if "validation" in line), None),
+        **{key: next((line[key] for line in reversed(lines) if key in line), None) for key in SEEN},
         **table,
     }
     task.result.write_text(json.dumps(record, indent=1), encoding="utf-8")
@@ -139,3 +177,8 @@ def run_once(task: Task) -> str:
 def read_results(out: Path) -> list[dict[str, Any]]:
     """All results in a folder."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("*_*.json"))]
+
+
+def rows_of(results: list[dict[str, Any]], study: Study) -> dict[str, Row]:
+    """The rows that results are there of but the study has not in its table: developments, by their names."""
+    return {one["row"]: Row(one["row"], tuple(one["settings"]), ()) for one in results if one["row"] not in study.rows}

@@ -1,11 +1,36 @@
-"""What the results of a study say: spreads, and differences that are paired by seed."""
+"""What the results of a study say: spreads, paired differences, gaps closed, and what goes with what."""
 
 from __future__ import annotations
 
+import math
 import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from scipy.stats import rankdata
 from scipy.stats import t as student
+
+RESAMPLES = 2000
+FEWEST = 3
+"""Runs of a seed whose ranks are worth comparing."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % interval; `low` and `high` are None where one number alone says nothing of its spread."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    count: int
+    """Of seeds, or of runs."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether 0 is outside of it."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 def gains(results: list[dict[str, Any]], name: str, start: str) -> list[float]:
@@ -31,8 +56,64 @@ def spread(values: list[float]) -> str:
     return f"{statistics.mean(values):.1f}{deviation}"
 
 
-def interval(differences: list[float]) -> str:
-    """Mean and 95 % t-interval of paired differences."""
+def interval(differences: Sequence[float]) -> Interval:
+    """Mean and 95 % t-interval of paired differences (mean +- t(0.975, n - 1) s / sqrt(n))."""
     mean, count = statistics.mean(differences), len(differences)
+    if count < 2:
+        return Interval(mean, None, None, count)
     half = float(student.ppf(0.975, count - 1)) * statistics.stdev(differences) / count**0.5
-    return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]"
+    return Interval(mean, mean - half, mean + half, count)
+
+
+def gap_closed(results: list[dict[str, Any]], name: str, start: str, upper: str) -> tuple[Interval, Interval] | None:
+    """The gain of a row over where it starts and the whole gap, both on the mean of the targets; None: no pairs."""
+    gain, gap = gains(results, name, start), gains(results, upper, start)
+    return (interval(gain), interval(gap)) if gain and gap else None
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's rank correlation, in [-1, 1]: Pearson's of the ranks, equal values sharing theirs; nan: all equal."""
+    a, b = (ranks - ranks.mean() for ranks in (rankdata(first), rankdata(second)))
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / scale if scale else math.nan
+
+
+def rank_correlation(results: list[dict[str, Any]], key: str, seed: int = 0) -> Interval | None:
+    """How what a user can see of a run orders the rows as the mean of the targets does.
+
+    Spearman's correlation inside every seed, so that a world's difficulty cancels, averaged over seeds. The interval
+    is the 2.5 and 97.5 % points of a bootstrap that draws seeds and rows anew (Efron and Tibshirani 1993, chapter 13).
+
+    Args:
+        results: the runs of a study; those without the key are left out.
+        key: of a number in every result, for example `validation`.
+        seed: of the bootstrap.
+
+    Returns:
+        None where no seed has three runs whose values differ.
+    """
+    runs = [one for one in results if one.get(key) is not None]
+    rows, seeds = sorted({one["row"] for one in runs}), sorted({one["seed"] for one in runs})
+    table = np.full((2, len(seeds), len(rows)), np.nan)
+    for one in runs:
+        table[:, seeds.index(one["seed"]), rows.index(one["row"])] = one[key], one["mean_targets"]
+    mean = _mean_over_seeds(table)
+    if mean is None:
+        return None
+    random = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(RESAMPLES):
+        some_seeds, some_rows = (random.integers(count, size=count) for count in (len(seeds), len(rows)))
+        drawn.append(_mean_over_seeds(table[:, some_seeds][:, :, some_rows]))
+    low, high = np.percentile([one for one in drawn if one is not None], (2.5, 97.5))
+    return Interval(mean, float(low), float(high), len(runs))
+
+
+def _mean_over_seeds(table: np.ndarray[Any, Any]) -> float | None:
+    """The mean of the seeds' correlations in a table (2, seeds, rows) with nan where there is no run."""
+    found = []
+    for first, second in zip(table[0], table[1], strict=True):
+        there = ~np.isnan(first)
+        if there.sum() >= FEWEST and not math.isnan(one := spearman(first[there], second[there])):
+            found.append(one)
+    return statistics.mean(found) if found else None
