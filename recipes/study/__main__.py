@@ -22,6 +22,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from recipes.study.figure import draw
 from recipes.study.printing import report
 from recipes.study.rows import EIGHT, STUDIES, Row, Study
 from recipes.study.running import first_of_each_fit, fit_offsets, in_processes, missing, read_results, rows_of, run_once
@@ -37,12 +38,17 @@ def main() -> None:
     study = STUDIES[options.study].with_rows(options.row)
     out = options.out or Path("runs/study") / options.study
     try:
-        if not options.print:
+        if not (options.print or options.figure):
             tasks = list(missing(options, study, out))
             in_processes(fit_offsets, first_of_each_fit(tasks), options.workers)
             in_processes(run_once, tasks, options.workers)
         results = read_results(out)
-        print(report(results, study.with_rows(rows_of(results, study))))
+        study = study.with_rows(rows_of(results, study))
+        print(report(results, study))
+        if options.figure:
+            figure = draw(results, study)
+            options.figure.parent.mkdir(parents=True, exist_ok=True)
+            options.figure.write_text(figure, encoding="utf-8")
     except ClipgapError as error:
         sys.exit(_refuse(error))
 
@@ -72,6 +78,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, one thread each")
     parser.add_argument("--out", type=Path, help="folder of results (runs/study/STUDY by default)")
     parser.add_argument("--print", action="store_true", help="run nothing")
+    parser.add_argument(
+        "--figure", type=Path, metavar="FILE.svg", help="run nothing, and draw the results that are there"
+    )
     options = parser.parse_args()
     try:
         _check(options, STUDIES[options.study])
@@ -109,7 +118,7 @@ def _check(options: argparse.Namespace, study: Study) -> None:
     for seed in options.seeds or []:
         if worlds and not 0 <= seed < len(worlds):
             raise ValueError(f"--seeds {seed}: there is a world for each of the seeds 0 to {len(worlds) - 1} only")
-    if names and not options.print and (options.out is None or set(worlds) & set(study.worlds)):
+    if names and not (options.print or options.figure) and (options.out is None or set(worlds) & set(study.worlds)):
         raise ValueError("--row is for developments: give it a folder (--out) and worlds (--worlds) of its own")
 
 
