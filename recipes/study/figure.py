@@ -15,18 +15,19 @@ from clipgap.errors import DataError
 
 WIDTH, MARGIN, TOP, ROW, BETWEEN = 800, 20, 124, 46, 30
 """Pixels: of the figure, around it, above the first row, of a row, between the two panels."""
-LABEL = {"targets": 92, "source": 46}
-"""Pixels that the number at a bar's end takes."""
+NUMBERS = {"targets": 104, "source": 54}
+"""Pixels of the column of numbers at the right of a panel."""
+NOTE = "Paired by seed (n); whiskers: 95 % intervals, pale where they contain 0; %: of the gap to the upper bound."
 STYLE = """
 text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; fill: #0b0b0b;
   paint-order: stroke; stroke: #fcfcfb; stroke-width: 4px; stroke-linejoin: round }
 .head { font-size: 17px; font-weight: 600 } .panel { font-weight: 600 } .soft { fill: #5c5b57; font-size: 12px }
-.page { fill: #fcfcfb } .grid { stroke: #e6e5e1 } .zero { stroke: #8a8984 } .whisker { stroke: #0b0b0b; stroke-width: 1.5 }
-.upper { stroke: #0b0b0b; stroke-width: 1.5; stroke-dasharray: 5 4 } .band { fill: #0b0b0b; opacity: .07 }
-.targets { fill: #2a78d6 } .source { fill: #eb6834 } .unsure { opacity: .4 }
+.page { fill: #fcfcfb } .grid { stroke: #e6e5e1 } .zero { stroke: #8a8984 }
+.whisker, .upper { stroke: #0b0b0b; stroke-width: 1.5 } .upper { stroke-dasharray: 5 4 }
+.band { fill: #0b0b0b; opacity: .07 } .targets { fill: #2a78d6 } .source { fill: #eb6834 } .unsure { opacity: .45 }
 @media (prefers-color-scheme: dark) {
   text { fill: #ffffff; stroke: #1a1a19 } .soft { fill: #b9b8ae } .page { fill: #1a1a19 } .grid { stroke: #34332f }
-  .zero { stroke: #8a8984 } .whisker, .upper { stroke: #ffffff } .band { fill: #ffffff; opacity: .1 }
+  .whisker, .upper { stroke: #ffffff } .band { fill: #ffffff; opacity: .1 }
   .targets { fill: #3987e5 } .source { fill: #d95926 }
 }
 """
@@ -56,6 +57,11 @@ class Panel:
     scale: float
     """Pixels of one AP50."""
 
+    @property
+    def right(self) -> float:
+        """The pixel where its column of numbers ends."""
+        return self.x(self.high) + NUMBERS[self.kind]
+
     def x(self, value: float) -> float:
         """The pixel of a value."""
         return self.left + (value - self.low) * self.scale
@@ -75,9 +81,8 @@ def bars(results: list[dict[str, Any]], study: Study) -> tuple[list[Bar], Bar | 
     found = {}
     for name, row in study.rows.items():
         if name != study.base and (both := pairs(results, name, study.base)):
-            targets, source = (
-                interval([score(a, d) - score(b, d) for a, b in both]) for d in (None, both[0][0]["source"])
-            )
+            domains = (None, both[0][0]["source"])
+            targets, source = (interval([score(a, d) - score(b, d) for a, b in both]) for d in domains)
             closed = gap_closed(results, name, study.base, study.upper)
             found[name] = Bar(row.title, targets, source, closed[0].mean / closed[1].mean if closed else None)
     upper = found.pop(study.upper, None)
@@ -100,11 +105,11 @@ def draw(results: list[dict[str, Any]], study: Study) -> str:
     base = study.rows[study.base].title
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        f'role="img" aria-label="{_quoted(f"AP50 of every row less that of: {base}")}">',
+        f'role="img" aria-label="{_quoted(f"What every row gains in AP50 over {base}")}">',
         f"<style>{STYLE}</style>",
         f'<rect class="page" width="{WIDTH}" height="{height}" rx="8"/>',
-        _text(MARGIN, 34, f"AP50 gained over: {base}", "head"),
-        _text(MARGIN, 55, "Paired by seed (n); whiskers are 95 % t-intervals, pale bars those that contain 0.", "soft"),
+        _text(MARGIN, 34, f"AP50 gained over \u201c{base}\u201d", "head"),
+        _text(MARGIN, 55, NOTE, "soft"),
         *(_text(panel.left, 84, names[panel.kind], "panel") for panel in panels),
         *(part for panel in panels for part in _axis(panel, bottom)),
     ]
@@ -118,17 +123,16 @@ def draw(results: list[dict[str, Any]], study: Study) -> str:
 def _panels(all_bars: list[Bar]) -> list[Panel]:
     """Two axes of one scale, so that a gain and its price can be compared by eye."""
     spans = []
-    for kind in ("targets", "source"):
+    for kind in NUMBERS:
         values = [getattr(bar, kind) for bar in all_bars]
         ends = [end for one in values for end in (one.mean, one.low, one.high) if end is not None]
-        room = [LABEL[kind] if any(sign * one.mean > 0 for one in values) else 8 for sign in (-1, 1)]
-        spans.append((kind, min(0, *ends), max(0, *ends), *room))
-    free = WIDTH - 2 * MARGIN - BETWEEN - sum(before + after for *_, before, after in spans)
-    scale = free / max(1, sum(high - low for _, low, high, *_ in spans))
+        spans.append((kind, min(0, *ends), max(0, *ends)))
+    free = WIDTH - 2 * MARGIN - BETWEEN - sum(NUMBERS.values())
+    scale = free / max(1, sum(high - low for _, low, high in spans))
     panels, left = [], float(MARGIN)
-    for kind, low, high, before, after in spans:
-        panels.append(Panel(kind, low - before / scale, high + after / scale, left, scale))
-        left += (high - low) * scale + before + after + BETWEEN
+    for kind, low, high in spans:
+        panels.append(Panel(kind, low, high, left, scale))
+        left = panels[-1].right + BETWEEN
     return panels
 
 
@@ -145,39 +149,35 @@ def _upper(panel: Panel, found: Interval, bottom: float) -> Iterable[str]:
         yield f'<rect class="band" x="{left:.1f}" y="{TOP - 8}" width="{width:.1f}" height="{bottom - TOP + 12}"/>'
     x = panel.x(found.mean)
     yield _line(x, TOP - 8, x, bottom + 4, "upper")
-    text = f"upper bound {_signed(found.mean)} (n {found.count})" if panel.kind == "targets" else _signed(found.mean)
-    yield _text(x, TOP - 16, text, "soft", "middle" if panel.kind == "source" else "end")
+    if panel.kind == "targets":
+        text = f"upper bound {_signed(found.mean)} (n {found.count})"
+        yield _text(max(x + 8, panel.left + 7 * len(text)), TOP - 16, text, "soft", "end")
+    else:
+        yield _text(x, TOP - 16, _signed(found.mean), "soft", "middle")
 
 
 def _row(bar: Bar, panels: list[Panel], top: float) -> Iterable[str]:
-    share = "" if bar.share is None else f", {bar.share:.0%} of the gap to the upper bound"
+    share = "" if bar.share is None else f", {_whole(bar.share)} of the gap to the upper bound"
     yield f"<g><title>{escape(f'{bar.title}: {_signed(bar.targets.mean)}{share}')}</title>"
     count = f'<tspan class="soft" dx="8">n {bar.targets.count}</tspan>'
     yield f'<text x="{MARGIN}" y="{top + 13}">{escape(bar.title)}{count}</text>'
     for panel in panels:
         found: Interval = getattr(bar, panel.kind)
-        label = _signed(found.mean)
-        if panel.kind == "targets" and bar.share is not None:
-            label += f" \u00b7 {bar.share:.0%}".replace("-", "\u2212")
-        yield from _bar(panel, found, label, top + 20)
+        yield from _bar(panel, found, top + 20)
+        share = "" if panel.kind == "source" or bar.share is None else f" \u00b7 {_whole(bar.share)}"
+        yield _text(panel.right, top + 32, f"{_signed(found.mean)}{share}", anchor="end")
     yield "</g>"
 
 
-def _bar(panel: Panel, found: Interval, label: str, top: float) -> Iterable[str]:
+def _bar(panel: Panel, found: Interval, top: float) -> Iterable[str]:
     zero, end, middle = panel.x(0), panel.x(found.mean), top + 8
     sure = "" if found.sure else " unsure"
     left, width = min(zero, end), max(abs(end - zero), 1)
     yield f'<rect class="{panel.kind}{sure}" x="{left:.1f}" y="{top}" width="{width:.1f}" height="16" rx="2"/>'
-    ends = [found.mean]
     if found.low is not None and found.high is not None:
-        ends = [found.low, found.high]
-        yield _line(panel.x(found.low), middle, panel.x(found.high), middle, "whisker")
-        for x in map(panel.x, ends):
-            yield _line(x, middle - 4, x, middle + 4, "whisker")
-    if found.mean < 0:
-        yield _text(min(panel.x(min(ends)), zero) - 7, middle + 4, label, anchor="end")
-    else:
-        yield _text(max(panel.x(max(ends)), zero) + 7, middle + 4, label)
+        low, high = panel.x(found.low), panel.x(found.high)
+        yield _line(low, middle, high, middle, "whisker")
+        yield from (_line(x, middle - 4, x, middle + 4, "whisker") for x in (low, high))
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
@@ -189,7 +189,11 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
 
 
 def _signed(value: float, digits: int = 1) -> str:
-    return f"{value:+.{digits}f}".replace("-", "\u2212")
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\u2212")
+
+
+def _whole(share: float) -> str:
+    return f"{round(share, 2) + 0.0:.0%}".replace("-", "\u2212")
 
 
 def _quoted(text: str) -> str:

@@ -64,7 +64,8 @@ def _cost(results: Results) -> Iterable[str]:
     if results:
         minutes = sum(sum(one["seconds"].values()) for one in results) / 60
         machines = "; ".join(sorted({one["machine"] for one in results}))
-        yield f"{len(results)} runs, {minutes:.0f} minutes of training and scoring in all; {machines}."
+        runs = "1 run" if len(results) == 1 else f"{len(results)} runs"
+        yield f"{runs}, {minutes:.0f} minutes of training and scoring in all; {machines}."
 
 
 def _written(found: Interval, digits: int = 1) -> str:
