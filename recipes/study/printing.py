@@ -63,7 +63,7 @@ def _cost(results: Results) -> Iterable[str]:
     """One line: how many runs, for how long, on what."""
     if results:
         minutes = sum(sum(one["seconds"].values()) for one in results) / 60
-        machines = "; ".join(sorted({one["machine"] for one in results}))
+        machines = "; ".join(sorted({one.get("machine", "a machine that was not written down") for one in results}))
         runs = "1 run" if len(results) == 1 else f"{len(results)} runs"
         yield f"{runs}, {minutes:.0f} minutes of training and scoring in all; {machines}."
 

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -72,29 +72,30 @@ class Task:
         """Whether its result is there.
 
         Raises:
-            ConfigError: it is, but of other settings.
+            ConfigError: it is, but of other settings or another world.
         """
         if not self.result.is_file():
             return False
         stored = json.loads(self.result.read_text(encoding="utf-8"))["settings"]
-        if _without_root(stored) != _without_root([*self.settings, *self.own]):
+        if _comparable(stored) != _comparable([*self.settings, *self.own]):
             raise ConfigError(
-                f"{self.result}: there is a result of row {self.row} with other settings: "
-                f"give the row another name, or the results another folder (--out)"
+                f"{self.result}: there is a result of row {self.row} with other settings or of another world "
+                f"({' '.join(stored)}): give the row another name, or the results another folder (--out)"
             )
         return True
 
 
-def _without_root(settings: Iterable[str]) -> list[str]:
-    """Settings but for where the data are, which may have moved."""
-    return [setting for setting in settings if not setting.startswith("data.root=")]
+def _comparable(settings: Iterable[str]) -> list[str]:
+    """Settings with the world's name alone for where it is: results may have moved since."""
+    root = "data.root="
+    return [root + Path(one.removeprefix(root)).name if one.startswith(root) else one for one in settings]
 
 
 def missing(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Task]:
     """The runs that are missing, seed by seed. A world is drawn when the first of its runs is asked for.
 
     Raises:
-        ConfigError: a setting that there is not; a result that is there is of other settings.
+        ConfigError: a setting that there is not; a result that is there is of other settings or another world.
     """
     out.mkdir(parents=True, exist_ok=True)
     worlds = options.worlds or study.worlds
@@ -104,26 +105,25 @@ def missing(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Ta
             study.config, [*options.set, *study.rows[name].settings]
         )  # wrong ones are told before worlds are drawn
     for seed in options.seeds or EIGHT[: len(worlds) or None]:
+        world = out / f"world_{worlds[seed]}" if worlds else None
+        settings = (*options.set, f"data.root={world}") if world else tuple(options.set)
         tasks = [
-            Task(options.study, name, seed, tuple(options.set), study.rows[name].settings, out)
+            Task(options.study, name, seed, settings, study.rows[name].settings, out)
             for name in names
             if options.seeds or seed in study.rows[name].seeds
         ]
         tasks = [task for task in tasks if not task.done()]
-        if tasks and worlds:
-            root = f"data.root={world_of(out, worlds[seed], study, options.workers)}"
-            tasks = [replace(task, settings=(*task.settings, root)) for task in tasks]
+        if tasks and world:
+            draw_world(world, worlds[seed], study, options.workers)
         yield from tasks
 
 
-def world_of(out: Path, seed: int, study: Study, workers: int) -> Path:
-    """The world of a seed, drawn if it is not there yet, with a folder `mixed` for the upper bound."""
-    world = out / f"world_{seed}"
+def draw_world(world: Path, seed: int, study: Study, workers: int) -> None:
+    """The world of a seed, where it is not there yet, with a folder `mixed` for the upper bound."""
     if not world.is_dir():
         write_world(world, seed, study.scenes, study.held_out, workers, lambda pictures: None)
     if not (world / "mixed").is_dir():
         write_domain(world / "mixed", tuple(DOMAINS), seed, {"train": study.scenes}, workers, lambda pictures: None)
-    return world
 
 
 def first_of_each_fit(tasks: list[Task]) -> list[Task]:

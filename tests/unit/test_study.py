@@ -48,23 +48,25 @@ def test_only_seeds_that_both_rows_have_are_paired() -> None:
 
 
 def test_what_has_a_result_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "world_of", lambda out, seed, study, workers: Path(f"world_{seed}"))
+    monkeypatch.setattr(running, "draw_world", lambda *_: None)
     options = argparse.Namespace(study="mini_world", rows=["text", "paper"], seeds=None, worlds=None, set=[], workers=1)
     tasks = list(running.missing(options, STUDY, tmp_path))
     assert [(one.row, one.seed) for one in tasks] == [
         (row, seed) for seed in range(5) for row in ("text", "paper") if seed in ROWS[row].seeds
     ]
-    assert tasks[0].settings == ("data.root=world_31",)
-    (tmp_path / "paper_0.json").write_text(json.dumps(result("paper", 0, 1, 1)))
+    assert tasks[0].settings == (f"data.root={tmp_path}/world_31",)
+    moved = {"settings": ["data.root=elsewhere/world_31", *ROWS["paper"].settings]}
+    (tmp_path / "paper_0.json").write_text(json.dumps(result("paper", 0, 1, 1) | moved))
     again = list(running.missing(options, STUDY, tmp_path))
     assert [one for one in tasks if one not in again] == [tasks[1]]
     assert len(read_results(tmp_path)) == 1
-    options.set = ["train.steps=1"]
-    with pytest.raises(ConfigError, match=r"paper_0\.json: there is a result of row paper with other settings"):
-        list(running.missing(options, STUDY, tmp_path))
-    options.set = ["train.stepps=1"]
-    with pytest.raises(ConfigError, match="stepps"):
-        list(running.missing(options, STUDY, tmp_path))
+    for change in ({"set": ["train.steps=1"]}, {"worlds": [36]}, {"set": ["train.stepps=1"]}):
+        changed = argparse.Namespace(**vars(options) | {"seeds": [0]} | change)
+        said = (
+            "stepps" if "train.stepps=1" in changed.set else r"paper_0\.json: there is a result of row paper with other"
+        )
+        with pytest.raises(ConfigError, match=said):
+            list(running.missing(changed, STUDY, tmp_path))
 
 
 def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ DEVELOPMENT = ("recipe", "--worlds", "1002", "1003", "--out", "dev")
 
 
 def test_a_row_of_the_command_line_has_settings_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "world_of", lambda out, seed, study, workers: Path(f"world_{seed}"))
+    monkeypatch.setattr(running, "draw_world", lambda *_: None)
     words = (*DEVELOPMENT, "--rows", "attention", "--row", "slow: train.lr=0.01 'evaluate.iou=0.6'", "--row", "plain:")
     options = options_of(monkeypatch, *words, "--set", "train.steps=7")
     study = STUDIES["recipe"].with_rows(options.row)
@@ -132,7 +134,7 @@ def test_a_row_of_the_command_line_has_settings_of_its_own(tmp_path: Path, monke
     assert [(one.row, one.seed) for one in tasks] == [(name, seed) for seed in range(2) for name in names]
     slow = tasks[1]
     assert (slow.settings, slow.own) == (
-        ("train.steps=7", "data.root=world_1002"),
+        ("train.steps=7", f"data.root={tmp_path}/world_1002"),
         ("train.lr=0.01", "evaluate.iou=0.6"),
     )
     assert (slow.config().train.lr, slow.config().train.steps, slow.config().evaluate.iou) == (0.01, 7, 0.6)
