@@ -8,16 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recipes import study as module
-from recipes.study import ROWS, STUDIES, Row, Study, Task, read_results, render
+from recipes.study import __main__ as cli
+from recipes.study import running
+from recipes.study.printing import render, report
+from recipes.study.rows import DIFFERENCES, GAPS, ROWS, STUDIES, TEST_WORLDS, Study
+from recipes.study.running import Task, read_results
+
+from clipgap.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-STUDY = Study("mini_world", ROWS, worlds=(31, 32, 33, 34, 35), scenes=2, held_out=1)
+RESULTS = ROOT / "recipes" / "results"
+STUDY = Study("mini_world", ROWS, DIFFERENCES, GAPS, worlds=(31, 32, 33, 34, 35), scenes=2, held_out=1)
 
 
 def result(row: str, seed: int, source: float, target: float) -> dict[str, Any]:
     domains = {"daytime_clear": {"ap50": source}, "daytime_foggy": {"ap50": target}}
-    return {"row": row, "seed": seed, "domains": domains, "mean_targets": target}
+    settings = list(ROWS[row].settings) if row in ROWS else []
+    return {"row": row, "seed": seed, "settings": settings, "domains": domains, "mean_targets": target}
+
+
+def task(row: str, seed: int, out: Path, *settings: str) -> Task:
+    return Task("mini_world", row, seed, ("data.root=w", *settings), ROWS[row].settings, out)
 
 
 def test_the_table_has_means_deviations_and_paired_intervals() -> None:
@@ -37,31 +48,38 @@ def test_only_seeds_that_both_rows_have_are_paired() -> None:
 
 
 def test_what_has_a_result_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_world", lambda out, seed, study, workers: Path(f"world_{seed}"))
-    options = argparse.Namespace(
-        study="mini_world", rows=["text", "paper"], seeds=None, worlds=None, set=["train.steps=1"], workers=1
-    )
-    tasks = list(module._tasks(options, STUDY, tmp_path))
-    assert [(task.row, task.seed) for task in tasks] == [
+    monkeypatch.setattr(running, "draw_world", lambda *_: None)
+    options = argparse.Namespace(study="mini_world", rows=["text", "paper"], seeds=None, worlds=None, set=[], workers=1)
+    tasks = list(running.missing(options, STUDY, tmp_path))
+    assert [(one.row, one.seed) for one in tasks] == [
         (row, seed) for seed in range(5) for row in ("text", "paper") if seed in ROWS[row].seeds
     ]
-    assert tasks[0].settings == ("train.steps=1", "data.root=world_31")
-    (tmp_path / "paper_0.json").write_text(json.dumps(result("paper", 0, 1, 1)))
-    again = list(module._tasks(options, STUDY, tmp_path))
-    assert [task for task in tasks if task not in again] == [tasks[1]]
+    assert tasks[0].settings == (f"data.root={tmp_path}/world_31",)
+    moved = {"settings": ["data.root=elsewhere/world_31", *ROWS["paper"].settings]}
+    (tmp_path / "paper_0.json").write_text(json.dumps(result("paper", 0, 1, 1) | moved))
+    again = list(running.missing(options, STUDY, tmp_path))
+    assert [one for one in tasks if one not in again] == [tasks[1]]
     assert len(read_results(tmp_path)) == 1
+    options.seeds = [0]
+    for change, said in (
+        ({"set": ["train.steps=1"]}, r"paper_0\.json: there is a result of row paper with other settings"),
+        ({"worlds": [36]}, r"paper_0\.json: there is a result of row paper .* or of another world"),
+        ({"set": ["train.stepps=1"]}, "stepps"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            list(running.missing(argparse.Namespace(**vars(options) | change), STUDY, tmp_path))
 
 
 def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> None:
     def offsets(row: str, seed: int, *settings: str) -> str | None:
-        return Task("mini_world", row, seed, ("data.root=w", *settings), tmp_path).config().augment.file
+        return task(row, seed, tmp_path, *settings).config().augment.file
 
     assert offsets("paper", 0) == offsets("random", 0) == offsets("permuted", 0)
     assert offsets("paper", 0) != offsets("paper", 1)
     assert offsets("paper", 0) != offsets("paper", 0, "fit.steps=7")
     assert offsets("paper", 0) == offsets("paper", 0, "train.steps=7")
-    tasks = [Task("mini_world", row, 0, ("data.root=w",), tmp_path) for row in ("text", "paper", "random")]
-    assert [task.row for task in module._first_of_each_fit(tasks)] == ["paper"]
+    tasks = [task(row, 0, tmp_path) for row in ("text", "paper", "random")]
+    assert [one.row for one in running.first_of_each_fit(tasks)] == ["paper"]
 
 
 def test_the_gap_closed_is_gain_over_gap() -> None:
@@ -69,9 +87,9 @@ def test_the_gap_closed_is_gain_over_gap() -> None:
     assert "| 1, 1 | +3.0 of 12.0: 25% |" in render(results, STUDY)
 
 
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("study", [name for name in STUDIES if (RESULTS / name).is_dir()])
 def test_the_results_page_has_the_tables_of_the_stored_results(study: str) -> None:
-    stored = read_results(ROOT / "recipes" / "results" / study)
+    stored = read_results(RESULTS / study)
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     for table in render(stored, STUDIES[study]).split("\n\n"):
         assert table in page, f"docs/results.md is not what `python -m recipes.study {study} --print` says"
@@ -80,7 +98,84 @@ def test_the_results_page_has_the_tables_of_the_stored_results(study: str) -> No
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_row_is_a_config(study: str, tmp_path: Path) -> None:
-    for row in STUDIES[study].rows:
-        config = Task(study, row, 0, (), tmp_path).config()
-        assert isinstance(STUDIES[study].rows[row], Row)
-        assert config.run.seed == 0
+    for name, row in STUDIES[study].rows.items():
+        assert Task(study, name, 0, (), row.settings, tmp_path).config().run.seed == 0
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_seed_has_a_world_and_every_comparison_its_rows(study: str) -> None:
+    one = STUDIES[study]
+    if one.worlds:
+        assert {seed for row in one.rows.values() for seed in row.seeds} <= set(range(len(one.worlds)))
+        known = set(one.rows)
+        assert all(known >= {*compared} for compared in (*one.differences, *one.gaps))
+
+
+def test_the_test_worlds_of_the_recipe_are_new() -> None:
+    used = {*STUDIES["mini_world"].worlds, *range(1000, 1011)}
+    assert len(set(TEST_WORLDS)) == 8
+    assert not used & set(TEST_WORLDS)
+
+
+def options_of(monkeypatch: pytest.MonkeyPatch, *words: str) -> argparse.Namespace:
+    monkeypatch.setattr("sys.argv", ["study", *words])
+    return cli._options()
+
+
+DEVELOPMENT = ("recipe", "--worlds", "1002", "1003", "--out", "dev")
+
+
+def test_a_row_of_the_command_line_has_settings_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "draw_world", lambda *_: None)
+    words = (*DEVELOPMENT, "--rows", "attention", "--row", "slow: train.lr=0.01 'evaluate.iou=0.6'", "--row", "plain:")
+    options = options_of(monkeypatch, *words, "--set", "train.steps=7")
+    study = STUDIES["recipe"].with_rows(options.row)
+    tasks = list(running.missing(options, study, tmp_path))
+    names = ("attention", "slow", "plain")
+    assert [(one.row, one.seed) for one in tasks] == [(name, seed) for seed in range(2) for name in names]
+    slow = tasks[1]
+    assert (slow.settings, slow.own) == (
+        ("train.steps=7", f"data.root={tmp_path}/world_1002"),
+        ("train.lr=0.01", "evaluate.iou=0.6"),
+    )
+    assert (slow.config().train.lr, slow.config().train.steps, slow.config().evaluate.iou) == (0.01, 7, 0.6)
+    assert (slow.scored().train.lr, slow.scored().evaluate.iou) == (0.02, 0.6)  # scoring: what trains stays out
+
+
+def test_results_of_such_rows_are_compared_with_the_base_without_being_named_again() -> None:
+    results = [result(row, seed, 50, target) for seed in range(2) for row, target in (("attention", 20), ("slow", 22))]
+    study = STUDIES["recipe"].with_rows(running.rows_of(results, STUDIES["recipe"]))
+    text = render(results, study)
+    assert "| slow | 2 | 50.0 ± 0.0 | 22.0 ± 0.0 | 22.0 ± 0.0 |" in text
+    assert "| slow - attention pooling, no augmentation | 2 | +0.0 [+0.0, +0.0] | +2.0 [+2.0, +2.0] |" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ((*DEVELOPMENT, "--row", "slow train.lr=1"), "is no row: write 'name: key=value"),
+        ((*DEVELOPMENT, "--row", "../up: train.lr=1"), "is no row"),
+        ((*DEVELOPMENT, "--row", "slow: train.lr"), "is no row"),
+        ((*DEVELOPMENT, "--row", "slow: 'train.lr=1"), "No closing quotation"),
+        ((*DEVELOPMENT, "--row", "attention: train.lr=1"), "there is such a row already"),
+        ((*DEVELOPMENT, "--row", "a:", "--row", "a:"), "there is such a row already"),
+        ((*DEVELOPMENT, "--rows", "nothing"), "there is no such row; there are attention, "),
+        ((*DEVELOPMENT, "--seeds", "2"), "a world for each of the seeds 0 to 1 only"),
+        (("recipe", "--out", "dev", "--row", "a:"), "--row is for developments"),
+        (("recipe", "--worlds", str(TEST_WORLDS[3]), "--out", "dev", "--row", "a:"), "--row is for developments"),
+        (("recipe", "--worlds", "1002", "--row", "a:"), "--row is for developments"),
+    ],
+)
+def test_mistakes_at_the_command_line_end_in_one_line(
+    words: tuple[str, ...], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        options_of(monkeypatch, *words)
+    assert line in capsys.readouterr().err
+
+
+def test_the_report_ends_with_what_it_cost() -> None:
+    spent = {"seconds": {"train": 100, "score": 50}, "machine": "a machine"}
+    results = [result("attention", seed, 50, 20) | spent for seed in range(4)]
+    assert report(results, STUDY).endswith("\n\n4 runs, 10 minutes of training and scoring in all; a machine.")
+    assert report([], STUDY) == "no results"

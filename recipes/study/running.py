@@ -1,0 +1,184 @@
+"""The runs of a study: worlds, offsets and trainings, in processes; each leaves one JSON."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from recipes.study.rows import EIGHT, SEEN, STUDIES, Row, Study
+
+from clipgap.config import RunConfig, load_config
+from clipgap.engine.evaluate import evaluate_run
+from clipgap.engine.fit import fit
+from clipgap.engine.progress import log
+from clipgap.engine.train import train
+from clipgap.errors import ConfigError
+from clipgap.world import DOMAINS, write_domain, write_world
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a row: everything a worker process needs."""
+
+    study: str
+    row: str
+    seed: int
+    settings: tuple[str, ...]
+    """Every row's: `--set`, and where the data are."""
+    own: tuple[str, ...]
+    """The row's."""
+    out: Path
+
+    @property
+    def result(self) -> Path:
+        """Where its JSON goes."""
+        return self.out / f"{self.row}_{self.seed}.json"
+
+    @property
+    def folder(self) -> Path:
+        """Its run folder; gone when the result is there."""
+        return self.out / f"{self.row}_{self.seed}"
+
+    def config(self) -> RunConfig:
+        """The resolved config. Offsets are shared by all runs that would fit the same."""
+        source = STUDIES[self.study].config
+        settings = [*self.settings, *self.own, f"run.seed={self.seed}", f"run.out={self.folder}"]
+        settings.append("run.workers=0")
+        config = load_config(source, settings)
+        relevant = [config.data.root, config.data.prompts, config.clip, config.batch_norm, config.image, config.fit]
+        digest = hashlib.sha256(f"{relevant} {self.seed}".encode()).hexdigest()[:10]
+        return load_config(source, [*settings, f"augment.file={self.out}/offsets_{self.seed}_{digest}.safetensors"])
+
+    def scored(self) -> RunConfig:
+        """What its detector is scored on. A row may train on other data: of its own, only `evaluate` counts here."""
+        own = [setting for setting in self.own if setting.startswith("evaluate.")]
+        return load_config(STUDIES[self.study].config, [*self.settings, *own, "run.workers=0"])
+
+    def done(self) -> bool:
+        """Whether its result is there.
+
+        Raises:
+            ConfigError: it is, but of other settings or another world.
+        """
+        if not self.result.is_file():
+            return False
+        stored = json.loads(self.result.read_text(encoding="utf-8"))["settings"]
+        if _comparable(stored) != _comparable([*self.settings, *self.own]):
+            raise ConfigError(
+                f"{self.result}: there is a result of row {self.row} with other settings or of another world "
+                f"({' '.join(stored)}): give the row another name, or the results another folder (--out)"
+            )
+        return True
+
+
+def _comparable(settings: Iterable[str]) -> list[str]:
+    """Settings with the world's name alone for where it is: results may have moved since."""
+    root = "data.root="
+    return [root + Path(one.removeprefix(root)).name if one.startswith(root) else one for one in settings]
+
+
+def missing(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Task]:
+    """The runs that are missing, seed by seed. A world is drawn when the first of its runs is asked for.
+
+    Raises:
+        ConfigError: a setting that there is not; a result that is there is of other settings or another world.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    worlds = options.worlds or study.worlds
+    names = options.rows or [name for name, row in study.rows.items() if not row.extra]
+    for name in names:
+        load_config(
+            study.config, [*options.set, *study.rows[name].settings]
+        )  # wrong ones are told before worlds are drawn
+    for seed in options.seeds or EIGHT[: len(worlds) or None]:
+        world = out / f"world_{worlds[seed]}" if worlds else None
+        settings = (*options.set, f"data.root={world}") if world else tuple(options.set)
+        tasks = [
+            Task(options.study, name, seed, settings, study.rows[name].settings, out)
+            for name in names
+            if options.seeds or seed in study.rows[name].seeds
+        ]
+        tasks = [task for task in tasks if not task.done()]
+        if tasks and world:
+            draw_world(world, worlds[seed], study, options.workers)
+        yield from tasks
+
+
+def draw_world(world: Path, seed: int, study: Study, workers: int) -> None:
+    """The world of a seed, where it is not there yet, with a folder `mixed` for the upper bound."""
+    if not world.is_dir():
+        write_world(world, seed, study.scenes, study.held_out, workers, lambda pictures: None)
+    if not (world / "mixed").is_dir():
+        write_domain(world / "mixed", tuple(DOMAINS), seed, {"train": study.scenes}, workers, lambda pictures: None)
+
+
+def first_of_each_fit(tasks: list[Task]) -> list[Task]:
+    """Of the tasks that share offsets that are not there yet, the first of each."""
+    files = {task.config().augment.file: task for task in reversed(tasks) if task.config().augment.kind != "none"}
+    return [task for file, task in files.items() if file and not Path(file).is_file()]
+
+
+def in_processes(function: Any, tasks: list[Task], workers: int) -> None:
+    """Do every task in processes of one thread each, and say what each came to."""
+    if not tasks:
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        waiting = {pool.submit(function, task): task for task in tasks}
+        for number, done in enumerate(as_completed(waiting), start=1):
+            task = waiting[done]
+            log.print(f"{function.__name__} {number}/{len(tasks)}: {task.row}, seed {task.seed}: {done.result()}")
+
+
+def fit_offsets(task: Task) -> str:
+    """Step one of a run."""
+    config = task.config()
+    fitted = fit(config, Path(str(config.augment.file)), show=False)
+    return f"direction loss {fitted.record['direction_loss']:.3f}"
+
+
+def run_once(task: Task) -> str:
+    """Step two of a run and its scores."""
+    config, began = task.config(), time.perf_counter()
+    shutil.rmtree(task.folder, ignore_errors=True)
+    train(config, show=False)
+    trained = time.perf_counter()
+    table = evaluate_run(task.folder, task.scored(), show=False).to_json()
+    lines = [json.loads(line) for line in (task.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    record = {
+        "row": task.row,
+        "seed": task.seed,
+        "settings": [*task.settings, *task.own],
+        "command": shlex.join(["python", "-m", "recipes.study", *sys.argv[1:]]),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, 1 thread a run, torch {torch.__version__}",
+        "seconds": {"train": round(trained - began), "score": round(time.perf_counter() - trained)},
+        **{key: next((line[key] for line in reversed(lines) if key in line), None) for key in SEEN},
+        **table,
+    }
+    task.result.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    shutil.rmtree(task.folder)
+    scores = {name: round(one["ap50"], 1) for name, one in table["domains"].items()}
+    return f"{scores}, {record['seconds']}, validation {record['validation']}"
+
+
+def read_results(out: Path) -> list[dict[str, Any]]:
+    """All results in a folder."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("*_*.json"))]
+
+
+def rows_of(results: list[dict[str, Any]], study: Study) -> dict[str, Row]:
+    """The rows that results are there of but the study has not in its table: developments, by their names."""
+    return {one["row"]: Row(one["row"], tuple(one["settings"]), ()) for one in results if one["row"] not in study.rows}
