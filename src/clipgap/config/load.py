@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from clipgap.config.data import DataConfig, expand_variables
 from clipgap.config.messages import explain
+from clipgap.config.recipes import with_recipe
 from clipgap.config.schema import RunConfig
 from clipgap.errors import ConfigError, one_line
 from clipgap.parse import UnreadableError, parse_yaml
@@ -30,7 +31,7 @@ PRESETS = resources.files("clipgap") / "presets"
 
 
 def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
-    """Read a run config (or a data file, for a run with the defaults) or a shipped preset; apply `key=value` overrides.
+    """Read a run config (or a data file, for a run of the recipe `robust`) or a preset; apply `key=value` overrides.
 
     Raises:
         ConfigError: the file is missing or not YAML, or a key or value is wrong: one line a key.
@@ -38,13 +39,14 @@ def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
     path, folder = _find(source)
     tree = _read_yaml(path)
     if "data" not in tree and {"classes", "source"} <= tree.keys():
-        tree = {"data": _anchor(tree, folder, ("root",))}
+        tree = {"recipe": "robust", "data": _anchor(tree, folder, ("root",))}
     if isinstance(tree.get("data"), str):
         tree["data"] = _read_data(folder / expand_variables(tree["data"]))
     settings = _split(overrides)
     tree = _anchor(tree, folder, [key for key in PATH_KEYS if key not in settings])
     for key, text in settings.items():
         _apply(tree, key, text, settings)
+    tree = with_recipe(tree, tree.get("recipe"))
     run = tree.get("run")
     if isinstance(run, dict) and isinstance(run.get("out"), str):
         run["out"] = expand_variables(run["out"])

@@ -25,6 +25,8 @@ from clipgap.config.section import BatchNorm, Section
 class RunConfig(Section):
     """A whole run: data, CLIP, step one, step two, scoring."""
 
+    recipe: str | None = None
+    """Settings of the levers by name, under those that are given here: `robust` or `paper` (docs/recipes.md)."""
     data: DataConfig
     clip: ClipConfig = ClipConfig()
     batch_norm: BatchNorm = "frozen"

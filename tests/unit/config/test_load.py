@@ -317,7 +317,7 @@ def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
         "--set train.step=3: no such setting (did you mean steps? there are: steps, batch_size,"
     )
     assert errors(run, "trian.steps=3")[0].startswith(
-        "--set trian.steps=3: trian: no such setting (did you mean train? there are: data, clip, batch_norm"
+        "--set trian.steps=3: trian: no such setting (did you mean train? there are: recipe, data, clip, batch_norm"
     )
 
 
@@ -329,7 +329,7 @@ def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
     [
         (
             {"imgae": {}},
-            "imgae: no such setting (did you mean image? there are: data, clip, batch_norm, image, fit, augment, ",
+            "imgae: no such setting (did you mean image? there are: recipe, data, clip, batch_norm, image, fit, augment, ",
         ),
         (
             {"image": {"side": 3}},
@@ -603,3 +603,29 @@ def test_a_key_that_is_there_twice_is_named(tmp_path: Path, text: str) -> None:
 def test_the_output_may_be_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     assert load_config("mini_world", ["run.out=~/runs/a"]).run.out == "/home/somebody/runs/a"
+
+
+def test_a_recipe_lies_under_what_a_config_says_itself(tmp_path: Path) -> None:
+    plain = load_config("mini_world")
+    robust = load_config("mini_world", ["recipe=robust"])
+    assert plain.recipe is None
+    assert plain.diversify.kinds == []
+    assert robust.diversify.kinds == ["photometric"]
+    assert robust.augment.kind == "none"
+    assert robust.train == plain.train
+    assert load_config("mini_world", ["recipe=robust", "diversify.kinds=[fourier]"]).diversify.kinds == ["fourier"]
+    assert load_config("mini_world", ["recipe=paper"]).augment.kind == "fitted"
+    file = tmp_path / "written.yaml"
+    file.write_text(to_yaml(robust))
+    assert load_config(file) == robust
+
+
+def test_a_data_file_alone_is_a_run_of_the_robust_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "data.yaml"
+    file.write_text("classes: [car]\nsource: {name: day, format: voc, root: day, train: train}\n")
+    assert load_config(file).recipe == "robust"
+
+
+def test_a_recipe_that_is_none_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"recipe: there are paper, robust; got 'robsut'"):
+        load_config("mini_world", ["recipe=robsut"])
