@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from open_clip.modified_resnet import ModifiedResNet
 from PIL import Image
@@ -37,12 +35,22 @@ from clipgap.clip import (
     fold_trunk,
     set_batch_norm,
 )
-from clipgap.config import BatchNorm, DetectionPrecision, DetectorConfig, ImageConfig, Section, to_yaml, validate
-from clipgap.data import read_image, resize_size, to_tensor
+from clipgap.config import (
+    BatchNorm,
+    DetectionPrecision,
+    DetectorConfig,
+    ImageConfig,
+    PromptsConfig,
+    Section,
+    to_yaml,
+    validate,
+)
+from clipgap.data import resize_size, to_tensor
 from clipgap.detector.heads import BoxPredictor, MeanPool, TextClassifier, linear_classifier
+from clipgap.detector.pictures import ImageLike, as_picture, to_supervision
 from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
-from clipgap.errors import DataError, WeightsError
+from clipgap.errors import WeightsError
 from clipgap.files import write_text, write_then_rename
 from clipgap.parse import parse_yaml
 from clipgap.prompts import class_prompts
@@ -51,7 +59,6 @@ from clipgap.weights import require_finite
 if TYPE_CHECKING:
     import supervision
 
-ImageLike = str | Path | Image.Image | npt.NDArray[np.uint8]
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
 
 
@@ -120,9 +127,13 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         self.eval()
 
     @classmethod
-    def from_clip(cls, clip: Clip, spec: DetectorSpec, class_template: str = "a photo of a {}") -> Detector:
-        """A detector to be trained: CLIP's weights (not copied: they are CLIP's own), fresh RPN and box regression."""
-        embeddings = clip.embed_text(class_prompts(spec.classes, class_template))
+    def from_clip(cls, clip: Clip, spec: DetectorSpec, prompts: PromptsConfig | None = None) -> Detector:
+        """A detector to be trained: CLIP's weights (not copied: they are CLIP's own), fresh RPN and box regression.
+
+        Raises:
+            ConfigError: a prompt is longer than CLIP reads.
+        """
+        embeddings = clip.embed_groups(class_prompts(spec.classes, prompts))
         return cls(spec, clip.model.visual, embeddings)
 
     @classmethod
@@ -237,37 +248,6 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         parts = {"layer4": box_head.layer4, "attnpool": box_head.pool}
         part: torch.nn.Module = parts[name] if name in parts else getattr(self.backbone, name)
         return part
-
-
-def to_supervision(found: dict[str, Tensor], classes: Sequence[str]) -> supervision.Detections:
-    """torchvision's result for one image as `supervision.Detections`."""
-    import supervision
-
-    class_id = found["labels"].cpu().numpy() - 1
-    return supervision.Detections(
-        xyxy=found["boxes"].cpu().numpy(),
-        confidence=found["scores"].cpu().numpy(),
-        class_id=class_id,
-        data={"class_name": np.array(classes)[class_id]},
-    )
-
-
-def as_picture(image: ImageLike) -> Image.Image:
-    """The RGB picture that `predict` was given, in whichever form.
-
-    Raises:
-        DataError: a file that is no image, an array of another shape, or something else altogether.
-    """
-    if isinstance(image, str | Path):
-        return read_image(Path(image))
-    if isinstance(image, Image.Image):
-        return image.convert("RGB")
-    if not isinstance(image, np.ndarray):
-        kinds = "a file's path, a PIL picture, an RGB array (H, W, 3) of uint8, or a list of these"
-        raise DataError(f"predict takes {kinds}; got {type(image).__name__}")
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise DataError(f"expected an RGB array (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
-    return Image.fromarray(image)
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
