@@ -17,7 +17,7 @@ import torch
 from open_clip.modified_resnet import ModifiedResNet
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
@@ -46,7 +46,7 @@ from clipgap.config import (
     validate,
 )
 from clipgap.data import resize_size, to_tensor
-from clipgap.detector.heads import BoxPredictor, MeanPool, TextClassifier, linear_classifier
+from clipgap.detector.heads import BoxPredictor, MeanPool, make_classifier
 from clipgap.detector.pictures import ImageLike, as_picture, to_supervision
 from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
@@ -99,7 +99,13 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
     `predict` are the ways in for images of any size.
     """
 
-    def __init__(self, spec: DetectorSpec, tower: ModifiedResNet, class_embeddings: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        spec: DetectorSpec,
+        tower: ModifiedResNet,
+        class_embeddings: Tensor | None = None,
+        background: Tensor | None = None,
+    ) -> None:
         config, classes = spec.detector, len(spec.classes)
         backbone, box_head = Trunk(tower), RoiPart(tower)
         channels = backbone.out_channels * 2
@@ -107,11 +113,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             box_head.pool = MeanPool(channels, spec.tower.embed_dim)
         if class_embeddings is None:
             class_embeddings = torch.zeros(classes, spec.tower.embed_dim)  # to be filled from a file of weights
-        classifier: nn.Module = (
-            TextClassifier(class_embeddings, config.temperature, config.background_logit)
-            if config.classifier == "text"
-            else linear_classifier(spec.tower.embed_dim, classes)
-        )
+        classifier = make_classifier(config, class_embeddings, background)
         predictor = BoxPredictor(classifier, channels, classes, config.box_init_std)
         super().__init__(
             backbone,
@@ -133,8 +135,10 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         Raises:
             ConfigError: a prompt is longer than CLIP reads.
         """
-        embeddings = clip.embed_groups(class_prompts(spec.classes, prompts))
-        return cls(spec, clip.model.visual, embeddings)
+        prompts = prompts or PromptsConfig()
+        classes = clip.embed_groups(class_prompts(spec.classes, prompts))
+        background = clip.embed_groups([prompts.backgrounds])[0] if spec.detector.background == "text" else None
+        return cls(spec, clip.model.visual, classes, background)
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Detector:
