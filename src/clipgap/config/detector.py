@@ -75,6 +75,9 @@ class DetectorConfig(Section):
     background: Literal["constant", "text", "learned"] = "constant"
     """The background's logit: `background_logit`; or scored like a class's, by the cosine to the text embedding of
     `data.prompts.background`, or to a learned one that begins near the mean of the classes'."""
+    fusion: Fraction = 0.0
+    """w of a class's probability in detection, p = p_detector^(1-w) p_clip^w, p_clip by an untrained copy of CLIP's
+    tower that is stored with the detector (F-VLM, Kuo et al. 2023: 0.35); 0: the detector's own, no copy."""
 
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> DetectorConfig:
@@ -87,6 +90,8 @@ class DetectorConfig(Section):
     def _text_where_it_is_needed(self) -> DetectorConfig:
         if self.background != "constant" and self.classifier != "text":
             raise ValueError(f"`background: {self.background}` needs `classifier: text`")
+        if self.fusion and self.classifier != "text":
+            raise ValueError("`fusion` needs `classifier: text`: set it to 0")
         if self.background != "constant" and self.background_logit:
             raise ValueError(f"`background_logit` is not used with `background: {self.background}`: leave it out")
         return self

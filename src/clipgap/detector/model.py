@@ -23,55 +23,22 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import clip_boxes_to_image
 
-from clipgap.clip import (
-    IMAGE_MEAN,
-    IMAGE_STD,
-    STRIDE,
-    Clip,
-    RoiPart,
-    TowerSpec,
-    Trunk,
-    fold_roi_part,
-    fold_trunk,
-    set_batch_norm,
-)
-from clipgap.config import (
-    BatchNorm,
-    DetectionPrecision,
-    DetectorConfig,
-    ImageConfig,
-    PromptsConfig,
-    Section,
-    to_yaml,
-    validate,
-)
+from clipgap.clip import IMAGE_MEAN, IMAGE_STD, STRIDE, Clip, RoiPart, Trunk, fold_roi_part, fold_trunk, set_batch_norm
+from clipgap.config import DetectionPrecision, PromptsConfig, to_yaml
 from clipgap.data import resize_size, to_tensor
+from clipgap.detector.fusion import FrozenClip
 from clipgap.detector.heads import BoxPredictor, MeanPool, make_classifier
 from clipgap.detector.pictures import ImageLike, as_picture, to_supervision
 from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
+from clipgap.detector.spec import CONFIG_FILE, WEIGHTS_FILE, DetectorSpec, read_spec
 from clipgap.errors import WeightsError
 from clipgap.files import write_text, write_then_rename
-from clipgap.parse import parse_yaml
 from clipgap.prompts import class_prompts
 from clipgap.weights import require_finite
 
 if TYPE_CHECKING:
     import supervision
-
-WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
-
-
-class DetectorSpec(Section):
-    """All it takes to build a detector without weights: what `config.yaml` in a Detector folder holds."""
-
-    classes: list[str]
-    tower: TowerSpec
-    description: str
-    """Which CLIP and which weights the training began with; every table shows it."""
-    batch_norm: BatchNorm = "frozen"
-    image: ImageConfig = ImageConfig()
-    detector: DetectorConfig = DetectorConfig()
 
 
 class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
@@ -126,6 +93,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         self.requires_grad_(True)
         for part in config.frozen:
             self._part(part).requires_grad_(False)
+        self.frozen_clip = FrozenClip(tower, spec.tower.roi_size, config) if config.fusion else None
         self.eval()
 
     @classmethod
@@ -149,11 +117,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             ConfigError: `config.yaml` is wrong, key by key.
         """
         folder = Path(folder)
-        for name in (CONFIG_FILE, WEIGHTS_FILE):
-            if not (folder / name).is_file():
-                raise WeightsError(f"{folder}: not a Detector folder: {name} is missing")
-        tree = _read_mapping(folder / CONFIG_FILE)
-        spec = validate(DetectorSpec, tree, str(folder / CONFIG_FILE))
+        spec = read_spec(folder)
         detector = cls(spec, spec.tower.build())
         try:
             detector.load_state_dict(load_file(folder / WEIGHTS_FILE))
@@ -184,7 +148,22 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         super().train(mode)
         if mode:
             set_batch_norm(self, self.spec.batch_norm)
+        if self.frozen_clip is not None:
+            self.frozen_clip.freeze()
         return self
+
+    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
+        """torchvision's contract: the four losses in training, otherwise detections in the resized images."""
+        if self.training or self.frozen_clip is None:
+            return super().forward(images, targets)
+        batch, _ = self.transform(images)
+        features = self.backbone(batch.tensors)
+        proposals, _ = self.rpn(batch, {"0": features})
+        scores, deltas = self.roi_heads.read(features, proposals)
+        words = self.roi_heads.box_predictor.classifier.class_embeddings
+        by_clip = self.frozen_clip.probabilities(self.frozen_clip(batch.tensors), proposals, words)
+        scores = self.frozen_clip.fuse(scores, by_clip)
+        return self.roi_heads.chosen(scores, deltas, proposals, batch.image_sizes)
 
     def for_inference(self, precision: DetectionPrecision = "32-true") -> Detector:
         """A copy that detects the same, faster: batch normalisations folded into convolutions, channels last.
@@ -196,6 +175,8 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         faster: Detector = copy.deepcopy(self).eval()
         faster.backbone = fold_trunk(faster.backbone)
         faster.roi_heads.box_head = fold_roi_part(faster.roi_heads.box_head)
+        if faster.frozen_clip is not None:
+            faster.frozen_clip.fold()
         faster.roi_heads.finish = RoiPart.finish  # one that is compiled would be compiled anew for every copy
         faster.folded, faster.half_precision = True, precision == "bf16-mixed"
         faster.to(memory_format=torch.channels_last)
@@ -252,13 +233,3 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         parts = {"layer4": box_head.layer4, "attnpool": box_head.pool}
         part: torch.nn.Module = parts[name] if name in parts else getattr(self.backbone, name)
         return part
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        tree = parse_yaml(path.read_text(encoding="utf-8"))
-    except ValueError:
-        tree = None
-    if not isinstance(tree, dict):
-        raise WeightsError(f"{path}: not the config.yaml of a Detector folder")
-    return tree
