@@ -40,9 +40,7 @@ class PlainHeads(DetectionHeads):
             deltas = box_regression.reshape(len(label), -1, 4)[foreground, label[foreground]]
             box_loss = F.l1_loss(deltas, target[foreground], reduction="sum") / max(len(label), 1)
             return [], {"loss_classifier": F.cross_entropy(class_logits, label), "loss_box_reg": box_loss}
-        found = self.postprocess_detections(class_logits, box_regression, proposals, image_shapes)
-        keys = ("boxes", "scores", "labels")
-        return [dict(zip(keys, one, strict=True)) for one in zip(*found, strict=True)], {}
+        return self.chosen(class_logits.softmax(-1), box_regression, proposals, image_shapes), {}
 
 
 def make_plain(detector: Detector) -> Detector:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -35,9 +36,11 @@ class PromptSet:
         return cls(config.source, tuple(config.targets))
 
 
-def class_prompts(classes: list[str], template: str = "a photo of a {}") -> list[str]:
-    """What CLIP's text tower reads for every class."""
-    return [template.replace("{}", name) for name in classes]
+def class_prompts(classes: Sequence[str], config: PromptsConfig | None = None) -> list[list[str]]:
+    """What CLIP's text tower reads for every class: each of its names (or its own) in each of the templates."""
+    config = config or PromptsConfig()
+    names = [config.class_names.get(own, [own]) for own in classes]
+    return [[template.replace("{}", name) for template in config.class_templates for name in some] for some in names]
 
 
 WEATHERS = ("snow", "fog", "cloudy", "rain", "stormy")

@@ -33,6 +33,8 @@ EARLY = (
     ("import nope --classes a --out x", "no such file of weights"),
     ("data check --config nowhere.yaml", "no such file"),
     ("data convert --config mini_world --domain sun --split a --to voc --out x", "no such domain"),
+    ("prompts check --config mini_world --set data.root=nowhere", "no such folder"),
+    ("prompts check --config mini_world --set data.prompts={}", "data.prompts: no prompts"),
     ("demo --out .", "is there already"),
     ("world make --out .", "is there already"),
     ("fly", "No such command"),

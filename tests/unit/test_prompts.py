@@ -57,11 +57,15 @@ def test_prompts_that_cannot_be_used(config: PromptsConfig, message: str) -> Non
 
 
 def test_class_prompts() -> None:
-    assert class_prompts(["car", "digital {art}"]) == ["a photo of a car", "a photo of a digital {art}"]
-    assert class_prompts(["car", "bus"], "the {} at night") == ["the car at night", "the bus at night"]
+    assert class_prompts(["car", "digital {art}"]) == [["a photo of a car"], ["a photo of a digital {art}"]]
+    config = PromptsConfig(class_template=["the {}", "a {} at night"], class_names={"bus": ["coach", "bus"]})
+    assert class_prompts(["car", "bus"], config) == [
+        ["the car", "a car at night"],
+        ["the coach", "the bus", "a coach at night", "a bus at night"],
+    ]
 
 
 @pytest.mark.parametrize("template", ["a {} in {weather}", "{{}}", "a {} {", "{0} {}"])
 def test_other_braces_of_a_template_are_words(template: str) -> None:
-    PromptsConfig(class_template=template)
-    assert class_prompts(["car"], template) == ["car".join(template.split("{}"))]
+    config = PromptsConfig(class_template=template)
+    assert class_prompts(["car"], config) == [["car".join(template.split("{}"))]]

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from clipgap import __version__
-from clipgap.cli import data_verbs, info_verbs, predict_verb, run_verbs, world_verbs
+from clipgap.cli import data_verbs, info_verbs, predict_verb, prompts_verbs, run_verbs, world_verbs
 from clipgap.cli.commands import going_on
 from clipgap.errors import ClipgapError, DiskError, Interrupted
 
@@ -38,6 +38,7 @@ VERBS: dict[str, Callable[..., Any]] = {
 for verb, function in VERBS.items():
     app.command(verb)(function)
 app.add_typer(data_verbs.app, name="data")
+app.add_typer(prompts_verbs.app, name="prompts")
 app.add_typer(world_verbs.app, name="world")
 app.add_typer(info_verbs.config_app, name="config")
 

@@ -66,6 +66,18 @@ class Clip:
         tokens = tokens[:, :length]
         return F.normalize(self.model.encode_text(tokens.to(self.model.logit_scale.device)), dim=-1)
 
+    def embed_groups(self, groups: Sequence[Sequence[str]]) -> Tensor:
+        """Of every group of prompts the unit mean of its text embeddings (N, D): prompt ensembling.
+
+        CLIP, Radford et al. 2021, section 3.1.4. Of a group of one it is that prompt's own embedding.
+
+        Raises:
+            ConfigError: a prompt is too long.
+        """
+        embeddings = self.embed_text([prompt for group in groups for prompt in group])
+        parts = torch.split(embeddings, [len(group) for group in groups])
+        return torch.stack([part[0] if len(part) == 1 else F.normalize(part.mean(0), dim=-1) for part in parts])
+
     @cached_property
     def weights_hash(self) -> str:
         """SHA-256 of all weights in float32 and of the activation: the same from every file format."""

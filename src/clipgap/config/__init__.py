@@ -1,6 +1,6 @@
 """The settings of a run, typed and strict, a file for every group, and how they are read (`load`)."""
 
-from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, PromptsConfig, Reading, Role, VocBoxes
+from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, Reading, Role, VocBoxes
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
     CLIPS,
@@ -21,6 +21,7 @@ from clipgap.config.levers import (
     TuneConfig,
 )
 from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
+from clipgap.config.prompts import PromptsConfig
 from clipgap.config.schema import RunConfig
 from clipgap.config.section import BatchNorm, DetectionPrecision, Device, Metric, Scoring, Section
 

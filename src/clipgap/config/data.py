@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from clipgap.config.prompts import PromptsConfig
 from clipgap.config.section import Metric, Section, Words
 from clipgap.errors import ConfigError, DataError
 
@@ -127,29 +128,6 @@ class DomainConfig(PartConfig):
         return split if part is self else f"{part.root}/{split}"
 
 
-class PromptsConfig(Section):
-    """The words: a built-in set by name, or the prompts themselves."""
-
-    set: Literal["weather", "art"] | None = None
-    """A built-in set (METHOD, section 3), in place of `source` and `targets`."""
-    source: Words | None = None
-    """The source prompt."""
-    targets: list[Words] = []
-    """The target prompts: each gets an offset of its own."""
-    class_template: Words = "a photo of a {}"
-    """What CLIP reads for a class; {} is its name."""
-
-    @model_validator(mode="after")
-    def _one_or_the_other(self) -> PromptsConfig:
-        if self.set and (self.source or self.targets):
-            raise ValueError("give either `set` or `source` with `targets`, not both")
-        if bool(self.source) != bool(self.targets):
-            raise ValueError("`source` and `targets` belong together: give both")
-        if self.class_template.count("{}") != 1:
-            raise ValueError("`class_template` needs one {} where the class name goes")
-        return self
-
-
 class DataConfig(Reading):
     """What a data file holds: the domains, the classes and the prompts."""
 
@@ -175,6 +153,9 @@ class DataConfig(Reading):
             strangers = sorted(set(renames) - set(self.classes))
             if strangers:
                 raise ValueError(f"`rename` of domain {domain.name} leads to {strangers[0]!r}, not one of `classes`")
+        unknown = [name for name in self.prompts.class_names if name not in self.classes]
+        if unknown:
+            raise ValueError(f"`prompts.class_names` has words for {unknown[0]!r}, not one of `classes`")
         return self
 
     @property

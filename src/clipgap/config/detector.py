@@ -19,7 +19,7 @@ class DetectorConfig(Section):
     temperature: Positive = 100.0
     """Factor on the cosine between a region and a class's text embedding."""
     background_logit: Number = 0.0
-    """The background's logit, for every region."""
+    """The background's logit, for every region (`background: constant`)."""
     frozen: list[TowerPart] = ["stem", "layer1", "layer2"]
     """Parts of the image tower that are not trained."""
     anchor_sizes: list[Annotated[Number, Field(ge=1, le=65_535)]] = Field([32, 64, 128, 256, 512], min_length=1)
@@ -72,10 +72,26 @@ class DetectorConfig(Section):
     """IoU above which the worse of two detections of a class goes."""
     box_detections_per_img: Count = 100
     """Most detections of an image."""
+    background: Literal["constant", "text", "learned"] = "constant"
+    """The background's logit: `background_logit`; or scored like a class's, by the cosine to the text embedding of
+    `data.prompts.background`, or to a learned one that begins near the mean of the classes'."""
+    fusion: Fraction = 0.0
+    """w of a class's probability in detection, p = p_detector^(1-w) p_clip^w, p_clip by an untrained copy of CLIP's
+    tower that is stored with the detector (F-VLM, Kuo et al. 2023: 0.35); 0: the detector's own, no copy."""
 
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> DetectorConfig:
         for part in ("rpn", "box"):
             if getattr(self, f"{part}_bg_iou_thresh") > getattr(self, f"{part}_fg_iou_thresh"):
                 raise ValueError(f"{part}_bg_iou_thresh must not be above {part}_fg_iou_thresh")
+        return self
+
+    @model_validator(mode="after")
+    def _text_where_it_is_needed(self) -> DetectorConfig:
+        if self.background != "constant" and self.classifier != "text":
+            raise ValueError(f"`background: {self.background}` needs `classifier: text`")
+        if self.fusion and self.classifier != "text":
+            raise ValueError("`fusion` needs `classifier: text`: set it to 0")
+        if self.background != "constant" and self.background_logit:
+            raise ValueError(f"`background_logit` is not used with `background: {self.background}`: leave it out")
         return self

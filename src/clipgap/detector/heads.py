@@ -6,24 +6,73 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clipgap.config import DetectorConfig
+
+BACKGROUND_NOISE = 0.01
+"""Standard deviation of what is added to the mean of the classes' embeddings where `background: learned` begins."""
+
 
 class TextClassifier(nn.Module):
     """Class logits as temperature times the cosine to the classes' text embeddings (METHOD, section 4).
 
-    The background is the first class and has one logit for every region. Nothing here is trained.
+    The background is the first class. It has one logit for every region, or, where it has an embedding of its own, is
+    scored as a class is. The classes' embeddings are not trained; the background's is where it is a parameter.
+
+    Args:
+        class_embeddings: unit vectors (K, D).
+        temperature: factor on the cosine.
+        background_logit: the background's, for every region.
+        background: in place of that logit its embedding (D,), of any length.
     """
 
-    def __init__(self, class_embeddings: Tensor, temperature: float, background_logit: float) -> None:
+    def __init__(
+        self,
+        class_embeddings: Tensor,
+        temperature: float,
+        background_logit: float,
+        background: Tensor | nn.Parameter | None = None,
+    ) -> None:
         super().__init__()
         self.class_embeddings: Tensor
         self.register_buffer("class_embeddings", class_embeddings)
         self.temperature = temperature
         self.background_logit = background_logit
+        self.background: Tensor | None
+        if isinstance(background, nn.Parameter):
+            self.background = background
+        else:
+            self.register_buffer("background", background)
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Image embeddings of regions (R, D) -> logits (R, K + 1), the background first."""
-        logits = self.temperature * F.normalize(embeddings, dim=-1) @ self.class_embeddings.T
-        return F.pad(logits, (1, 0), value=self.background_logit)
+        if self.background is None:
+            logits = self.temperature * F.normalize(embeddings, dim=-1) @ self.class_embeddings.T
+            return F.pad(logits, (1, 0), value=self.background_logit)
+        known = torch.cat([F.normalize(self.background, dim=0)[None], self.class_embeddings])
+        return self.temperature * F.normalize(embeddings, dim=-1) @ known.T
+
+
+def make_classifier(config: DetectorConfig, class_embeddings: Tensor, background: Tensor | None) -> nn.Module:
+    """The classifier that the settings describe; what is random in it follows from torch's seed.
+
+    Args:
+        config: the detector's settings.
+        class_embeddings: unit vectors (K, D), or zeros that a file of weights will fill.
+        background: the background's text embedding (D,); None: a file of weights will fill it.
+    """
+    classes, embed_dim = class_embeddings.shape
+    if config.classifier == "linear":
+        return linear_classifier(embed_dim, classes)
+    if config.background == "constant":
+        background = None
+    elif config.background == "text":
+        background = torch.zeros(embed_dim) if background is None else background
+    else:
+        generator = torch.Generator().manual_seed(torch.initial_seed())  # so that all else is drawn as without it
+        noise = BACKGROUND_NOISE * torch.randn(embed_dim, generator=generator)
+        mean = F.normalize(class_embeddings.mean(0), dim=0)
+        background = nn.Parameter(F.normalize(mean + noise.to(mean.device), dim=0))
+    return TextClassifier(class_embeddings, config.temperature, config.background_logit, background)
 
 
 class BoxPredictor(nn.Module):

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from clipgap.augment import SemanticAugmentations
 from clipgap.clip import Clip, clip_from_weights
-from clipgap.detector.model import Detector, DetectorSpec
+from clipgap.detector.model import Detector
+from clipgap.detector.spec import DetectorSpec
 from clipgap.errors import DataError, WeightsError
 from clipgap.files import require_new
 from clipgap.prompts import PromptSet

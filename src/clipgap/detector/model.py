@@ -13,58 +13,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from open_clip.modified_resnet import ModifiedResNet
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import clip_boxes_to_image
 
-from clipgap.clip import (
-    IMAGE_MEAN,
-    IMAGE_STD,
-    STRIDE,
-    Clip,
-    RoiPart,
-    TowerSpec,
-    Trunk,
-    fold_roi_part,
-    fold_trunk,
-    set_batch_norm,
-)
-from clipgap.config import BatchNorm, DetectionPrecision, DetectorConfig, ImageConfig, Section, to_yaml, validate
-from clipgap.data import read_image, resize_size, to_tensor
-from clipgap.detector.heads import BoxPredictor, MeanPool, TextClassifier, linear_classifier
+from clipgap.clip import IMAGE_MEAN, IMAGE_STD, STRIDE, Clip, RoiPart, Trunk, fold_roi_part, fold_trunk, set_batch_norm
+from clipgap.config import DetectionPrecision, PromptsConfig, to_yaml
+from clipgap.data import resize_size, to_tensor
+from clipgap.detector.fusion import FrozenClip
+from clipgap.detector.heads import BoxPredictor, MeanPool, make_classifier
+from clipgap.detector.pictures import ImageLike, as_picture, to_supervision
 from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
-from clipgap.errors import DataError, WeightsError
+from clipgap.detector.spec import CONFIG_FILE, WEIGHTS_FILE, DetectorSpec, read_spec
+from clipgap.errors import WeightsError
 from clipgap.files import write_text, write_then_rename
-from clipgap.parse import parse_yaml
 from clipgap.prompts import class_prompts
 from clipgap.weights import require_finite
 
 if TYPE_CHECKING:
     import supervision
-
-ImageLike = str | Path | Image.Image | npt.NDArray[np.uint8]
-WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
-
-
-class DetectorSpec(Section):
-    """All it takes to build a detector without weights: what `config.yaml` in a Detector folder holds."""
-
-    classes: list[str]
-    tower: TowerSpec
-    description: str
-    """Which CLIP and which weights the training began with; every table shows it."""
-    batch_norm: BatchNorm = "frozen"
-    image: ImageConfig = ImageConfig()
-    detector: DetectorConfig = DetectorConfig()
 
 
 class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
@@ -92,7 +66,13 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
     `predict` are the ways in for images of any size.
     """
 
-    def __init__(self, spec: DetectorSpec, tower: ModifiedResNet, class_embeddings: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        spec: DetectorSpec,
+        tower: ModifiedResNet,
+        class_embeddings: Tensor | None = None,
+        background: Tensor | None = None,
+    ) -> None:
         config, classes = spec.detector, len(spec.classes)
         backbone, box_head = Trunk(tower), RoiPart(tower)
         channels = backbone.out_channels * 2
@@ -100,11 +80,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             box_head.pool = MeanPool(channels, spec.tower.embed_dim)
         if class_embeddings is None:
             class_embeddings = torch.zeros(classes, spec.tower.embed_dim)  # to be filled from a file of weights
-        classifier: nn.Module = (
-            TextClassifier(class_embeddings, config.temperature, config.background_logit)
-            if config.classifier == "text"
-            else linear_classifier(spec.tower.embed_dim, classes)
-        )
+        classifier = make_classifier(config, class_embeddings, background)
         predictor = BoxPredictor(classifier, channels, classes, config.box_init_std)
         super().__init__(
             backbone,
@@ -117,13 +93,20 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         self.requires_grad_(True)
         for part in config.frozen:
             self.part(part).requires_grad_(False)
+        self.frozen_clip = FrozenClip(tower, spec.tower.roi_size, config) if config.fusion else None
         self.eval()
 
     @classmethod
-    def from_clip(cls, clip: Clip, spec: DetectorSpec, class_template: str = "a photo of a {}") -> Detector:
-        """A detector to be trained: CLIP's weights (not copied: they are CLIP's own), fresh RPN and box regression."""
-        embeddings = clip.embed_text(class_prompts(spec.classes, class_template))
-        return cls(spec, clip.model.visual, embeddings)
+    def from_clip(cls, clip: Clip, spec: DetectorSpec, prompts: PromptsConfig | None = None) -> Detector:
+        """A detector to be trained: CLIP's weights (not copied: they are CLIP's own), fresh RPN and box regression.
+
+        Raises:
+            ConfigError: a prompt is longer than CLIP reads.
+        """
+        prompts = prompts or PromptsConfig()
+        classes = clip.embed_groups(class_prompts(spec.classes, prompts))
+        background = clip.embed_groups([prompts.backgrounds])[0] if spec.detector.background == "text" else None
+        return cls(spec, clip.model.visual, classes, background)
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Detector:
@@ -134,11 +117,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             ConfigError: `config.yaml` is wrong, key by key.
         """
         folder = Path(folder)
-        for name in (CONFIG_FILE, WEIGHTS_FILE):
-            if not (folder / name).is_file():
-                raise WeightsError(f"{folder}: not a Detector folder: {name} is missing")
-        tree = _read_mapping(folder / CONFIG_FILE)
-        spec = validate(DetectorSpec, tree, str(folder / CONFIG_FILE))
+        spec = read_spec(folder)
         detector = cls(spec, spec.tower.build())
         try:
             detector.load_state_dict(load_file(folder / WEIGHTS_FILE))
@@ -169,7 +148,22 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         super().train(mode)
         if mode:
             set_batch_norm(self, self.spec.batch_norm)
+        if self.frozen_clip is not None:
+            self.frozen_clip.freeze()
         return self
+
+    def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
+        """torchvision's contract: the four losses in training, otherwise detections in the resized images."""
+        if self.training or self.frozen_clip is None:
+            return super().forward(images, targets)
+        batch, _ = self.transform(images)
+        features = self.backbone(batch.tensors)
+        proposals, _ = self.rpn(batch, {"0": features})
+        scores, deltas = self.roi_heads.read(features, proposals)
+        words = self.roi_heads.box_predictor.classifier.class_embeddings
+        by_clip = self.frozen_clip.probabilities(self.frozen_clip(batch.tensors), proposals, words)
+        scores = self.frozen_clip.fuse(scores, by_clip)
+        return self.roi_heads.chosen(scores, deltas, proposals, batch.image_sizes)
 
     def for_inference(self, precision: DetectionPrecision = "32-true") -> Detector:
         """A copy that detects the same, faster: batch normalisations folded into convolutions, channels last.
@@ -181,6 +175,8 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         faster: Detector = copy.deepcopy(self).eval()
         faster.backbone = fold_trunk(faster.backbone)
         faster.roi_heads.box_head = fold_roi_part(faster.roi_heads.box_head)
+        if faster.frozen_clip is not None:
+            faster.frozen_clip.fold()
         faster.roi_heads.finish = RoiPart.finish  # one that is compiled would be compiled anew for every copy
         faster.folded, faster.half_precision = True, precision == "bf16-mixed"
         faster.to(memory_format=torch.channels_last)
@@ -244,44 +240,3 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         parts |= {"rpn": self.rpn, "predictor": self.roi_heads.box_predictor}
         part: torch.nn.Module = parts[name] if name in parts else getattr(self.backbone, name)
         return part
-
-
-def to_supervision(found: dict[str, Tensor], classes: Sequence[str]) -> supervision.Detections:
-    """torchvision's result for one image as `supervision.Detections`."""
-    import supervision
-
-    class_id = found["labels"].cpu().numpy() - 1
-    return supervision.Detections(
-        xyxy=found["boxes"].cpu().numpy(),
-        confidence=found["scores"].cpu().numpy(),
-        class_id=class_id,
-        data={"class_name": np.array(classes)[class_id]},
-    )
-
-
-def as_picture(image: ImageLike) -> Image.Image:
-    """The RGB picture that `predict` was given, in whichever form.
-
-    Raises:
-        DataError: a file that is no image, an array of another shape, or something else altogether.
-    """
-    if isinstance(image, str | Path):
-        return read_image(Path(image))
-    if isinstance(image, Image.Image):
-        return image.convert("RGB")
-    if not isinstance(image, np.ndarray):
-        kinds = "a file's path, a PIL picture, an RGB array (H, W, 3) of uint8, or a list of these"
-        raise DataError(f"predict takes {kinds}; got {type(image).__name__}")
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise DataError(f"expected an RGB array (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
-    return Image.fromarray(image)
-
-
-def _read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        tree = parse_yaml(path.read_text(encoding="utf-8"))
-    except ValueError:
-        tree = None
-    if not isinstance(tree, dict):
-        raise WeightsError(f"{path}: not the config.yaml of a Detector folder")
-    return tree

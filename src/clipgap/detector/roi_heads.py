@@ -67,12 +67,22 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
             maps = self.maps(features["0"])
             losses = self._losses(maps, proposals, torch.cat(labels), torch.cat(regression_targets))
             return [], losses | (self._alignment(maps, proposals, labels) if self.align else {})
-        maps = self.maps(features["0"])
+        return self.chosen(*self.read(features["0"], proposals), proposals, image_shapes), {}
+
+    def read(self, features: Tensor, proposals: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Probabilities (R, K + 1), the background first, and deltas (R, (K + 1) * 4) of proposals on C4 features."""
+        maps = self.maps(features)
         pieces = [self.predict(maps, boxes) for boxes in in_pieces(proposals, REGIONS_AT_ONCE)]
         class_logits, box_regression = (torch.cat(part) for part in zip(*pieces, strict=True))
-        found = self.postprocess_detections(class_logits, box_regression, proposals, image_shapes)
+        return class_logits.float().softmax(-1), box_regression
+
+    def chosen(
+        self, scores: Tensor, box_regression: Tensor, proposals: list[Tensor], image_shapes: list[tuple[int, int]]
+    ) -> list[dict[str, Tensor]]:
+        """torchvision's detections of every image, from what `read` gives."""
+        found = self.postprocess_detections(scores, box_regression, proposals, image_shapes)
         keys = ("boxes", "scores", "labels")
-        return [dict(zip(keys, one, strict=True)) for one in zip(*found, strict=True)], {}
+        return [dict(zip(keys, one, strict=True)) for one in zip(*found, strict=True)]
 
     def maps(self, features: Tensor) -> tuple[Tensor, ...]:
         """C4 features -> the maps that RoIAlign takes regions from: layer4's, or what it begins with."""
@@ -139,13 +149,16 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         return not statistics and not half
 
     def postprocess_detections(
-        self, class_logits: Tensor, box_regression: Tensor, proposals: list[Tensor], image_shapes: list[tuple[int, int]]
+        self, scores: Tensor, box_regression: Tensor, proposals: list[Tensor], image_shapes: list[tuple[int, int]]
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """For every image boxes (D, 4), scores (D,) and labels (D,) from 1, best first."""
+        """For every image boxes (D, 4), scores (D,) and labels (D,) from 1, best first.
+
+        Unlike torchvision's it takes probabilities (R, K + 1), not logits.
+        """
         counts = [len(boxes) for boxes in proposals]
         boxes = self.box_coder.decode(box_regression.float(), proposals)
-        decoded = torch.split(boxes.reshape(*class_logits.shape, 4), counts)  # torchvision's has no shape without boxes
-        scores_of = torch.split(class_logits.float().softmax(-1), counts)
+        decoded = torch.split(boxes.reshape(*scores.shape, 4), counts)  # torchvision's has no shape without boxes
+        scores_of = torch.split(scores, counts)
         results = []
         for boxes, scores, shape in zip(decoded, scores_of, image_shapes, strict=True):
             boxes = clip_boxes_to_image(boxes[:, 1:], shape)

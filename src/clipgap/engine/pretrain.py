@@ -313,7 +313,7 @@ def _forget_album(file: Path) -> None:
 def accuracy(clip: Clip, album: Album) -> dict[str, dict[str, float]]:
     """Zero-shot accuracy of classes and conditions for every domain of an album."""
     names = list(CLASSES)
-    class_texts = clip.embed_text(class_prompts(names))
+    class_texts = clip.embed_groups(class_prompts(names))
     condition_texts = clip.embed_text([DOMAIN_PROMPTS[domain] for domain in DOMAINS])
     random = np.random.default_rng(11)
     right: dict[str, dict[str, list[bool]]] = {domain: {"class": [], "condition": []} for domain in DOMAINS}

@@ -65,8 +65,13 @@ def export_onnx(detector: Detector, out: Path) -> float:
         The largest difference between ONNX Runtime's numbers and PyTorch's, as a part of each output's largest number.
 
     Raises:
-        ClipgapError: the packages of the extra `onnx` are missing, or `out` holds something already.
+        ClipgapError: the packages of the extra `onnx` are missing, `out` holds something already, or the detector has
+            score fusion.
     """
+    if detector.spec.detector.fusion:
+        raise ClipgapError(
+            "detector.fusion: a detector with score fusion cannot be exported to ONNX; train one with detector.fusion=0"
+        )
     onnxruntime()
     require_new(out, "--out")
     folded = detector.for_inference().cpu().to(memory_format=torch.contiguous_format)

@@ -196,3 +196,12 @@ def test_folded_parts_compute_the_same_without_batch_normalisation() -> None:
     assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in trunk.modules())
     assert sum(isinstance(part, torch.nn.BatchNorm2d) for part in roi_part.modules()) == 2
     assert any(isinstance(part, torch.nn.BatchNorm2d) for part in clip.trunk.modules())
+
+
+def test_a_group_of_prompts_is_the_unit_mean_and_one_alone_is_itself() -> None:
+    clip = make_clip()
+    one, other, alone = clip.embed_text(["a car", "an auto", "a bus"])
+    grouped = clip.embed_groups([["a car", "an auto"], ["a bus"]])
+    mean = (one + other) / 2
+    torch.testing.assert_close(grouped[0], mean / mean.norm())
+    assert torch.equal(grouped[1], alone)

@@ -329,7 +329,7 @@ def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
     [
         (
             {"imgae": {}},
-            "imgae: no such setting (did you mean image? there are: recipe, data, clip, batch_norm, image, fit, augment, ",
+            "imgae: no such setting (did you mean image? there are: recipe, data, clip, batch_norm, image, fit, ",
         ),
         (
             {"image": {"side": 3}},
@@ -396,6 +396,9 @@ def test_rename_leads_to_one_of_the_classes(run: Path) -> None:
     assert load_config(write(run, {"data": DATA | {"targets": [target]}})).data.targets[0].rename == {"auto": "car"}
 
 
+WORDS = {"class_template": ["the {}", "a {}"], "class_names": {"car": ["auto", "car"]}, "background": ["a road", "sky"]}
+
+
 @pytest.mark.parametrize(
     ("prompts", "message"),
     [
@@ -408,6 +411,13 @@ def test_rename_leads_to_one_of_the_classes(run: Path) -> None:
         ({"targets": ["fog"]}, "`source` and `targets` belong together: give both"),
         ({"class_template": "a photo"}, "`class_template` needs one {} where the class name goes"),
         ({"class_template": "{} and {}"}, "`class_template` needs one {} where the class name goes"),
+        (
+            {"class_template": ["a {}", "a photo"]},
+            "`class_template` needs one {} where the class name goes ('a photo' has not)",
+        ),
+        ({"class_template": ["a {}", "a {}"]}, "`class_template`: 'a {}' is there twice"),
+        ({"class_names": {"car": ["auto", "auto"]}}, "`class_names` of car: 'auto' is there twice"),
+        ({"background": ["sky", "sky"]}, "`background`: 'sky' is there twice"),
     ],
 )
 def test_prompts_that_contradict_themselves(run: Path, prompts: dict[str, Any], message: str) -> None:
@@ -415,8 +425,28 @@ def test_prompts_that_contradict_themselves(run: Path, prompts: dict[str, Any], 
     assert errors(run) == [f"{run}: data.prompts: {message}"]
 
 
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        (
+            {"class_template": []},
+            "data.prompts.class_template: expected text or must not have fewer than 1 entries, got []",
+        ),
+        ({"class_names": {"car": []}}, "data.prompts.class_names.car: must not have fewer than 1 entries, got []"),
+        ({"class_names": {"car": "auto"}}, "data.prompts.class_names.car: expected a list (`[a, b]`), got 'auto'"),
+        (
+            {"class_names": {"tank": ["a tank"]}},
+            "data: `prompts.class_names` has words for 'tank', not one of `classes`",
+        ),
+    ],
+)
+def test_words_of_classes_that_cannot_be_used(run: Path, prompts: dict[str, Any], message: str) -> None:
+    write(run, {"data": DATA | {"prompts": prompts}})
+    assert errors(run) == [f"{run}: {message}"]
+
+
 def test_prompts_in_words_or_by_name(run: Path) -> None:
-    for prompts in ({}, {"set": "art"}, {"source": "day", "targets": ["fog"], "class_template": "the {}"}):
+    for prompts in ({}, {"set": "art"}, {"source": "day", "targets": ["fog"], "class_template": "the {}"}, WORDS):
         config = load_config(write(run, {"data": DATA | {"prompts": prompts}}))
         assert config.data.prompts == PromptsConfig.model_validate(prompts)
 

@@ -15,7 +15,7 @@ from tests.clips import TINY, make_clip
 from torch import Tensor, nn
 from torchvision.ops import roi_align as torchvision_roi_align
 
-from clipgap.config import DetectorConfig
+from clipgap.config import DetectorConfig, PromptsConfig
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.detector.roi_align import roi_align
 from clipgap.errors import DataError, WeightsError
@@ -233,6 +233,17 @@ def test_a_broken_folder_is_one_clear_line(tmp_path: Path, break_it: object, mes
     with pytest.raises(WeightsError, match=message) as error:
         Detector.load(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_classes_of_one_template_have_its_text_embedding_and_of_several_the_unit_mean() -> None:
+    clip, detector = make_clip(), make_detector()
+    plain = clip.embed_text(["a photo of a car", "a photo of a bus"])
+    assert torch.equal(detector.roi_heads.box_predictor.classifier.class_embeddings, plain)
+    prompts = PromptsConfig(class_template=["a photo of a {}", "the {}"], class_names={"bus": ["coach", "bus"]})
+    several = Detector.from_clip(clip, detector.spec, prompts).roi_heads.box_predictor.classifier.class_embeddings
+    buses = clip.embed_text(["a photo of a coach", "a photo of a bus", "the coach", "the bus"])
+    torch.testing.assert_close(several[1], nn.functional.normalize(buses.mean(0), dim=0))
+    assert not torch.equal(several[0], plain[0])
 
 
 def test_an_array_of_another_shape_is_refused() -> None:

@@ -167,6 +167,16 @@ def test_text_logits_are_scaled_cosines_after_a_constant_background() -> None:
     torch.testing.assert_close(logits, torch.tensor([[0.0, 100, 100 / math.sqrt(2)]]))
 
 
+@pytest.mark.parametrize("background", [torch.tensor([0.0, 2.0]), nn.Parameter(torch.tensor([0.0, 2.0]))])
+def test_a_background_with_an_embedding_is_scored_as_a_class_is(background: Tensor) -> None:
+    classes = F.normalize(torch.tensor([[1.0, 0], [1, 1]]), dim=1)
+    classifier = TextClassifier(classes, 10.0, 0.0, background)
+    torch.testing.assert_close(classifier(torch.tensor([[3.0, 4.0]])), torch.tensor([[8.0, 6, 14 / math.sqrt(2)]]))
+    assert [name for name, _ in classifier.named_parameters()] == ["background"][: isinstance(background, nn.Parameter)]
+    assert set(classifier.state_dict()) == {"class_embeddings", "background"}
+    assert set(TextClassifier(classes, 10.0, 0.0).state_dict()) == {"class_embeddings"}
+
+
 def test_boxes_are_regressed_from_the_mean_not_from_the_embedding() -> None:
     predictor = BoxPredictor(TextClassifier(torch.eye(2), 100.0, 0.0), channels=5, classes=2)
     embedding, mean = torch.randn(3, 2), torch.randn(3, 5)

@@ -21,9 +21,9 @@ from tests.datasets import data_config, make_voc, voc_xml
 from tests.unit.detector.test_model import make_detector
 
 
-@pytest.fixture(scope="module", params=["per_region", "dense"])
+@pytest.fixture(scope="module", params=[{}, {"roi": "dense", "background": "learned"}])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Detector, Path]:
-    detector, folder = make_detector(roi=request.param), tmp_path_factory.mktemp("onnx") / "exported"
+    detector, folder = make_detector(**request.param), tmp_path_factory.mktemp("onnx") / "exported"
     for layer in (
         detector.rpn.head.cls_logits,
         detector.rpn.head.bbox_pred,

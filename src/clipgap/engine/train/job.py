@@ -74,7 +74,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(config.run.seed, 2))
-        detector = Detector.from_clip(clip, spec, config.data.prompts.class_template)
+        detector = Detector.from_clip(clip, spec, config.data.prompts)
     detector = detector.to(memory_format=torch.channels_last)  # a tenth faster, on a CPU too
     checkpoint = folder.resume(config) if resume else None
     fabric.barrier()

@@ -1,0 +1,77 @@
+"""Score fusion: a frozen CLIP has a say in what regions are (F-VLM, Kuo et al., ICLR 2023; METHOD, section 8)."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from open_clip.modified_resnet import ModifiedResNet
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from clipgap.clip import STRIDE, RoiPart, Trunk, fold_roi_part, fold_trunk
+from clipgap.config import DetectorConfig
+from clipgap.detector.roi_align import roi_align
+from clipgap.detector.roi_heads import REGIONS_AT_ONCE, in_pieces
+
+
+class FrozenClip(nn.Module):
+    """A copy of CLIP's image tower as it is now: always in inference mode, never trained.
+
+    Args:
+        tower: the tower that is copied.
+        roi_size: side of a region's C4 features in CLIP; here regions are half as large, at layer4's stride.
+        config: the detector's settings: `fusion`, `temperature` and `roi_sampling_ratio` of them.
+    """
+
+    def __init__(self, tower: ModifiedResNet, roi_size: int, config: DetectorConfig) -> None:
+        super().__init__()
+        self.trunk, self.roi_part = copy.deepcopy(Trunk(tower)), copy.deepcopy(RoiPart(tower))
+        self.size, self.sampling_ratio = roi_size // 2, config.roi_sampling_ratio
+        self.temperature, self.weight = config.temperature, config.fusion
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Take the gradient from every parameter, and put every BatchNorm on its running statistics."""
+        self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> FrozenClip:
+        """Inference mode, whatever is asked for."""
+        super().train(False)
+        return self
+
+    def fold(self) -> None:
+        """Fold batch normalisations into convolutions, as in the detector's own tower."""
+        self.trunk, self.roi_part = fold_trunk(self.trunk), fold_roi_part(self.roi_part)
+        self.freeze()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) -> layer4's map (N, 2 C, H/32, W/32)."""
+        features: Tensor = self.roi_part.layer4(self.trunk(images))
+        return features
+
+    def probabilities(self, features: Tensor, boxes: list[Tensor], class_embeddings: Tensor) -> Tensor:
+        """What regions are, by the words alone (R, K): softmax over the classes of temperature times the cosine.
+
+        Args:
+            features: of `forward`.
+            boxes: every image's regions (R_i, 4), xyxy in pixels of the resized image.
+            class_embeddings: unit vectors (K, D).
+        """
+        embeddings = [
+            self.roi_part.pool(roi_align(features, piece, self.size, 2 * STRIDE, self.sampling_ratio))
+            for piece in in_pieces(boxes, REGIONS_AT_ONCE)
+        ]
+        with torch.autocast(features.device.type, enabled=False):
+            unit = F.normalize(torch.cat(embeddings).to(class_embeddings.dtype), dim=-1)
+            return (self.temperature * unit @ class_embeddings.T).softmax(-1)
+
+    def fuse(self, scores: Tensor, probabilities: Tensor) -> Tensor:
+        """p_detector^(1-w) p_clip^w for every class; the background's probability stays the detector's.
+
+        Args:
+            scores: the detector's probabilities (R, K + 1), the background first.
+            probabilities: of `probabilities` (R, K).
+        """
+        foreground = scores[:, 1:] ** (1 - self.weight) * probabilities**self.weight
+        return torch.cat([scores[:, :1], foreground], dim=1)

@@ -1,0 +1,51 @@
+"""Pictures in every form that `predict` takes, and detections in the form that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import Tensor
+
+from clipgap.data import read_image
+from clipgap.errors import DataError
+
+if TYPE_CHECKING:
+    import supervision
+
+ImageLike = str | Path | Image.Image | npt.NDArray[np.uint8]
+
+
+def to_supervision(found: dict[str, Tensor], classes: Sequence[str]) -> supervision.Detections:
+    """torchvision's result for one image as `supervision.Detections`."""
+    import supervision
+
+    class_id = found["labels"].cpu().numpy() - 1
+    return supervision.Detections(
+        xyxy=found["boxes"].cpu().numpy(),
+        confidence=found["scores"].cpu().numpy(),
+        class_id=class_id,
+        data={"class_name": np.array(classes)[class_id]},
+    )
+
+
+def as_picture(image: ImageLike) -> Image.Image:
+    """The RGB picture that `predict` was given, in whichever form.
+
+    Raises:
+        DataError: a file that is no image, an array of another shape, or something else altogether.
+    """
+    if isinstance(image, str | Path):
+        return read_image(Path(image))
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    if not isinstance(image, np.ndarray):
+        kinds = "a file's path, a PIL picture, an RGB array (H, W, 3) of uint8, or a list of these"
+        raise DataError(f"predict takes {kinds}; got {type(image).__name__}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise DataError(f"expected an RGB array (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
+    return Image.fromarray(image)
