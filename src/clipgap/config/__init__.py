@@ -14,13 +14,14 @@ from clipgap.config.jobs import (
 )
 from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
 from clipgap.config.schema import RunConfig
-from clipgap.config.section import BatchNorm, DetectionPrecision, Device, Metric, Scoring, Section
+from clipgap.config.section import BatchNorm, CorruptionName, DetectionPrecision, Device, Metric, Scoring, Section, Severity
 
 __all__ = [
     "CLIPS",
     "AugmentConfig",
     "BatchNorm",
     "ClipConfig",
+    "CorruptionName",
     "DataConfig",
     "DetectionPrecision",
     "DetectorConfig",
@@ -39,6 +40,7 @@ __all__ = [
     "RunSection",
     "Scoring",
     "Section",
+    "Severity",
     "TrainConfig",
     "VocBoxes",
     "load_config",
