@@ -14,7 +14,16 @@ from clipgap.config.jobs import (
 )
 from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
 from clipgap.config.schema import RunConfig
-from clipgap.config.section import BatchNorm, CorruptionName, DetectionPrecision, Device, Metric, Scoring, Section, Severity
+from clipgap.config.section import (
+    BatchNorm,
+    CorruptionName,
+    DetectionPrecision,
+    Device,
+    Metric,
+    Scoring,
+    Section,
+    Severity,
+)
 
 __all__ = [
     "CLIPS",

@@ -47,9 +47,9 @@ def zoom_blur(image: Pixels, severity: int, _: np.random.Generator) -> Pixels:
 def glass_blur(image: Pixels, severity: int, random: np.random.Generator) -> Pixels:
     """Behind frosted glass: blurred, every pixel replaced by one that is near, and blurred again.
 
-    The published code goes through the pixels one by one from the last to the first. It means to exchange two of them, but
-    the second assignment reads what the first has written, so a pixel becomes the other one and the other one stays.
-    That is done here for all pixels at once, with the same outcome: see `_copied`.
+    The published code goes through the pixels one by one from the last to the first. It means to exchange two of them,
+    but the second assignment reads what the first has written, so a pixel becomes the other one and the other one
+    stays. That is done here for all pixels at once, with the same outcome: see `_copied`.
     """
     sigma, reach, times = ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2))[severity - 1]
     pixels = to_pixels(soften(to_values(image), sigma)).reshape(-1, 3)
@@ -80,5 +80,3 @@ def _copied(height: int, width: int, reach: int, random: np.random.Generator) ->
         then = source[at]
         source[at], goes_on[at] = source[then], goes_on[then]
     return source
-
-

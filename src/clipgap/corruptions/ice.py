@@ -1,4 +1,4 @@
-"""A drawn texture of ice on glass, for `frost`: patches of needles that lie side by side, and thicker and thinner ice."""
+"""A drawn texture of ice on glass, for `frost`: patches of needles side by side, and thicker and thinner ice."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ import numpy as np
 
 from clipgap.corruptions.parts import Values, soften
 
-DARK = np.array([71, 95, 105], np.float32) / 255
-BRIGHT = np.array([201, 210, 219], np.float32) / 255
-"""Mean colours between which a picture's lies: those of the darkest and the brightest of the benchmark's photographs."""
-ROUGH, CLOUDY = 20 / 255, 20 / 255
+DARK = np.array([71, 98, 110], np.float32) / 255
+BRIGHT = np.array([198, 212, 222], np.float32) / 255
+"""Mean colours between which a picture's lies: about those of the darkest and the brightest published photograph."""
+ROUGH, CLOUDY = 16 / 255, 20 / 255
 """Standard deviations of the needles and of the ice's thickness: the photographs' own, fine and coarse."""
-PATCHES, DIRECTIONS = 24, 8
+PATCHES, DIRECTIONS = 60, 8
+SHORT_SIDE = 350
+"""Pixels of the short side of the benchmark's photographs: larger images get an enlarged picture of ice, as there."""
 
 
 def draw_ice(height: int, width: int, random: np.random.Generator) -> Values:
     """A picture of ice (H, W, 3) in 0 to 1, another one for every state of the generator."""
-    small = [max(8, (side + 1) // 2) for side in (height, width)]
-    needles = _needles(small[0], small[1], random)
+    scale = max(1.0, min(height, width) / SHORT_SIDE)
+    needles = _needles(math.ceil(height / scale), math.ceil(width / scale), random)
     cloud = soften(random.standard_normal((12, 18), np.float32), 1.0)
-    cloud = cv2.resize(cloud, (width, height), interpolation=cv2.INTER_CUBIC)
-    needles = cv2.resize(needles, (width, height), interpolation=cv2.INTER_LINEAR)
+    cloud = np.asarray(cv2.resize(cloud, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    needles = np.asarray(cv2.resize(needles, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
     relief = ROUGH * _standard(needles) + CLOUDY * _standard(cloud)
     colour = DARK + np.float32(random.random()) * (BRIGHT - DARK)
-    return np.clip(relief[..., None] + colour, 0, 1, dtype=np.float32)
+    return np.asarray(np.clip(relief[..., None] + colour, 0, 1), np.float32)
 
 
 def _needles(height: int, width: int, random: np.random.Generator) -> Values:
@@ -52,10 +54,10 @@ def _line(angle: float, reach: int = 9) -> Values:
     down, right = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
     along = right * math.cos(angle) + down * math.sin(angle)
     across = right * math.sin(angle) - down * math.cos(angle)
-    kernel = np.exp(-(across**2) / 0.5 - (along / reach) ** 2 * 2)
+    kernel = np.exp(-(across**2) / 0.4 - 2 * (along / reach) ** 2)
     return np.asarray(kernel / kernel.sum(), np.float32).reshape(side, side)
 
 
 def _standard(values: Values) -> Values:
     """Of mean 0 and standard deviation 1."""
-    return (values - values.mean()) / np.float32(max(float(values.std()), 1e-6))
+    return np.asarray((values - values.mean()) / max(float(values.std()), 1e-6), np.float32)

@@ -17,7 +17,7 @@ MUD = np.array([63, 42, 20], np.float32) / 255
 
 
 def snow(image: Pixels, severity: int, random: np.random.Generator) -> Pixels:
-    """The scene whitened, and falling flakes: spots of noise, enlarged and drawn out by their motion, in two directions."""
+    """The scene whitened, and falling flakes: spots of noise, enlarged and drawn out by their motion, two ways."""
     mean, deviation, size, least, radius, sigma, share = (
         (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
         (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
@@ -91,8 +91,8 @@ def _drops(liquid: Values) -> Values:
 def _plasma(side: int, decay: float, random: np.random.Generator) -> npt.NDArray[np.float32]:
     """Heights from 0 to 1 of a landscape by the diamond-square rule (Fournier, Fussell and Carpenter, CACM 1982).
 
-    It goes on at its opposite edge. `side` is a power of two. As in the published code, what is added to a mean is uniform
-    in plus or minus the square of a spread that starts at 100 and is divided by `decay` whenever the grid gets finer.
+    It goes on at its opposite edge. `side` is a power of two. As in the published code, what is added to a mean is
+    uniform in plus or minus the square of a spread of 100, divided by `decay` whenever the grid gets finer.
     """
     heights = np.zeros((side, side), np.float32)
     spread, step = 100.0, side
@@ -112,4 +112,5 @@ def _plasma(side: int, decay: float, random: np.random.Generator) -> npt.NDArray
         heights[half::step, ::step] = displaced(columns + middle + np.roll(middle, 1, axis=1))
         spread, step = spread / decay, half
     heights -= heights.min()
-    return heights / heights.max()
+    heights /= heights.max()
+    return heights
