@@ -23,7 +23,7 @@ from clipgap.engine.fit import training_set
 from clipgap.engine.progress import log, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import make_fabric, tell_warnings
-from clipgap.engine.selection import Selection
+from clipgap.engine.selection import Selection, validation_sets
 from clipgap.engine.stopping import stop_signals
 from clipgap.engine.trainer import Batch, MakeExample, Trainer
 from clipgap.errors import Interrupted, TrainingError
@@ -63,6 +63,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     config.data.refuse_inside(config.run.out, "run.out")
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
+    validation_sets(domains.source, config)  # refuses images too small to corrupt before anything is written
     clip = load_clip(config.clip)
     augment, offsets_from = make_augmentation(config, clip)
     spec = DetectorSpec(
