@@ -160,8 +160,8 @@ class EvaluateConfig(Section):
     precision: DetectionPrecision = "32-true"
     """Of detection; `bf16-mixed` multiplies in bfloat16: faster where the processor has it, slightly other boxes."""
     select: Literal["clean", "robust"] = "clean"
-    """On what training chooses the weights: the source's validation split, or `robust`: the same images corrupted, image
-    i by number i mod n of the n `select_corruptions`, beside the clean ones, whose score is logged too."""
+    """On what training chooses the weights: the source's validation split as it is, or `robust`: corrupted, image i by
+    number i mod n of the n `select_corruptions`; its clean score is logged beside."""
     select_corruptions: Annotated[list[CorruptionName], Field(min_length=1)] = [
         "motion_blur",
         "impulse_noise",

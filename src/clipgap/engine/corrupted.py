@@ -24,8 +24,8 @@ CACHE_FILE = "cache.json"
 class CorruptedSamples:
     """The samples of a data set with their images corrupted and their targets as they are.
 
-    Images are corrupted as they are read, before they are resized (Michaelis et al. 2019, section 3.1). The random numbers
-    depend on seed, corruption, severity and the image's place in the data set alone.
+    Images are corrupted as they are read, before they are resized (Michaelis et al. 2019). The random numbers depend on
+    seed, corruption, severity and the image's place in the data set alone.
 
     Args:
         dataset: the split.

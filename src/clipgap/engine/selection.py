@@ -76,10 +76,10 @@ class Selection:
 def validation_sets(source: Domain, config: RunConfig) -> dict[str, Samples]:
     """What the weights of a step are scored on, by the name in metrics.jsonl: nothing without a validation split.
 
-    `validation` is the source's validation split. With `evaluate.select: robust` there is `robust_validation` beside it,
-    on which they are chosen: the same images, image i corrupted by number i mod n of the n `evaluate.select_corruptions`.
-    So one AP stands for all corruptions, at the price of one more pass whatever their number; the random numbers are the
-    same at every step, so that steps compare.
+    `validation` is the source's validation split. With `evaluate.select: robust` there is `robust_validation` beside
+    it, on which they are chosen: the same images, image i corrupted by number i mod n of `evaluate.select_corruptions`.
+    So one AP stands for all n corruptions, at the price of one more pass; the random numbers are the same at every
+    step, so that steps compare.
 
     Raises:
         DataError: with `robust`, an image is too small to be corrupted.
