@@ -97,10 +97,9 @@ class RobustnessTable:
         where = f"{self.source}/{self.split}, {self.clean.images} images, {self.clean.boxes} boxes"
         table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("corruption", no_wrap=True)
-        for severity in self.severities:
-            table.add_column(
-                f"severity {severity}" if severity == self.severities[0] else str(severity), justify="right"
-            )
+        first, *others = map(str, self.severities)
+        for title in (f"severity {first}", *others):
+            table.add_column(title, justify="right")
         table.add_column("mean", justify="right")
         for name, results in self.scores.items():
             table.add_row(name, *(_shown(one.headline) for one in results.values()), _shown(self.mean(name)))
