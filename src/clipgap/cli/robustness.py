@@ -8,21 +8,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clipgap.cli.commands import stopped_at_once
 from clipgap.cli.early import hash_of, require_folders
-from clipgap.config import CorruptionName, RunConfig
+from clipgap.config import RunConfig
 from clipgap.engine.robustness_folder import LINES, require_results
 from clipgap.errors import ConfigError
 
 if TYPE_CHECKING:
     from clipgap.engine.robustness import RobustnessSettings
 
-NAMES = get_args(CorruptionName)
-STANDARD = NAMES[:15]
 Corruptions = Annotated[
     str | None,
     typer.Option(help="Score the source under corruption: `all` (the 15 standard ones), or names with commas."),
@@ -105,12 +103,16 @@ def read_corruptions(text: str) -> tuple[str, ...]:
     Raises:
         ConfigError: a name is unknown.
     """
+    from clipgap.corruptions import CORRUPTIONS, STANDARD
+
     names: dict[str, None] = {}
     for word in (part.strip() for part in text.split(",")):
-        if word != "all" and word not in NAMES:
-            near = get_close_matches(word, NAMES, n=1)
+        if word != "all" and word not in CORRUPTIONS:
+            near = get_close_matches(word, CORRUPTIONS, n=1)
             meant = f"did you mean {near[0]}? " if near else ""
-            raise ConfigError(f"--corruptions {word!r}: no such corruption ({meant}there are: all, {', '.join(NAMES)})")
+            raise ConfigError(
+                f"--corruptions {word!r}: no such corruption ({meant}there are: all, {', '.join(CORRUPTIONS)})"
+            )
         names |= dict.fromkeys(STANDARD if word == "all" else [word])
     return tuple(names)
 
