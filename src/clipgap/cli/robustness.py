@@ -110,9 +110,8 @@ def read_corruptions(text: str) -> tuple[str, ...]:
         if word != "all" and word not in CORRUPTIONS:
             near = get_close_matches(word, CORRUPTIONS, n=1)
             meant = f"did you mean {near[0]}? " if near else ""
-            raise ConfigError(
-                f"--corruptions {word!r}: no such corruption ({meant}there are: all, {', '.join(CORRUPTIONS)})"
-            )
+            known = ", ".join(["all", *CORRUPTIONS])
+            raise ConfigError(f"--corruptions {word!r}: no such corruption ({meant}there are: {known})")
         names |= dict.fromkeys(STANDARD if word == "all" else [word])
     return tuple(names)
 

@@ -149,7 +149,7 @@ def test_results_of_something_else_are_refused(
         (
             config,
             replace(again, detector="another"),
-            "--resume: the detector is another, but .*out was begun with this one",
+            "--resume: the detector is another, but .* was begun with this",
         ),
         (run_config(made, "data.source.test=train", "run.seed=3"), again, "run.seed is 3, but .* with 0"),
         (run_config(made), again, "--resume: the split is "),

@@ -102,7 +102,7 @@ def test_without_a_validation_split_nothing_is_scored(made: Path) -> None:
 
 def test_wrong_settings_are_one_line_each(made: Path) -> None:
     for setting, message in (
-        ("evaluate.select_corruptions=[rain]", r"evaluate\.select_corruptions\[0\]: expected 'gaussian_noise'"),
+        ("evaluate.select_corruptions=[rain]", r"evaluate\.select_corruptions\.0: expected 'gaussian_noise'"),
         ("evaluate.select_corruptions=[]", r"evaluate\.select_corruptions"),
         ("evaluate.select_severity=6", r"evaluate\.select_severity"),
         ("evaluate.select=best", r"evaluate\.select: expected 'clean' or 'robust'"),
