@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from clipgap.cli.robustness import read_corruptions, read_severities
 from clipgap.corruptions import STANDARD
 from clipgap.engine import robustness
 from clipgap.errors import ConfigError
+from tests.integration.test_told_early import SCRIPT
 from tests.runs import make_trained
 
 
@@ -104,6 +107,12 @@ def test_mistakes_are_one_line(
     code, out, err = run(capfd, "evaluate", made / "run", *(word.replace("DATA", data) for word in words))
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert said in err
+
+
+def test_mistakes_are_told_before_torch_is_loaded(made: Path) -> None:
+    words = ["evaluate", str(made / "run"), "--corruptions", "snwo"]
+    done = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, "did you mean snow?" in done.stderr) == (2, True), done.stderr
 
 
 def test_names_and_severities_are_read() -> None:

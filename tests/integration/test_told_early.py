@@ -28,7 +28,6 @@ EARLY = (
     ("fit --config mini_world --out .", "is a folder"),
     ("evaluate nope", "no such folder"),
     ("evaluate .", "holds no detector"),
-    ("evaluate run --severity 3", "goes with --corruptions"),
     ("predict nope x.jpg", "no such folder"),
     ("export nope --out x", "no such folder"),
     ("import nope --classes a --out x", "no such file of weights"),
