@@ -80,13 +80,13 @@ class Asked:
         )
 
 
-def score_corrupted(asked: Asked, config: RunConfig, csv: Path | None, as_json: bool) -> None:
-    """Score, and print or write the table."""
+def score_corrupted(asked: Asked, config: RunConfig, csv: Path | None, device: str | None, as_json: bool) -> None:
+    """Score, and print or write the table; `device` as it is given."""
     from clipgap.cli.exported import load_exported
     from clipgap.cli.show import print_table
     from clipgap.engine.robustness import evaluate_corruptions
 
-    detector = load_exported(asked.run, config.run.device) or asked.run
+    detector = load_exported(asked.run, device) or asked.run
     with stopped_at_once(asked.out / LINES) if asked.out else nullcontext():
         table = evaluate_corruptions(detector, config, asked.settings())
     if csv:

@@ -104,7 +104,7 @@ def evaluate(
         resolved.data.refuse_inside(csv, "--csv")
     asked = Asked(run, corruptions, severity, out, resume, cache)
     if asked.checked(resolved):
-        return score_corrupted(asked, resolved, csv, as_json)
+        return score_corrupted(asked, resolved, csv, device, as_json)
     require_folders(resolved.data, resolved.data.domains)
     from clipgap.cli.exported import load_exported
     from clipgap.cli.show import print_table, say
