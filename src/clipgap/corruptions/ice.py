@@ -14,7 +14,8 @@ BRIGHT = np.array([198, 212, 222], np.float32) / 255
 """Mean colours between which a picture's lies: about those of the darkest and the brightest published photograph."""
 ROUGH, CLOUDY = 16 / 255, 20 / 255
 """Standard deviations of the needles and of the ice's thickness: the photographs' own, fine and coarse."""
-PATCHES, DIRECTIONS = 60, 8
+PATCHES, DIRECTIONS, COARSE = 60, 8, 3
+"""Of needles: how many patches, in how many directions, and to how many pixels their edges are exact."""
 SHORT_SIDE = 350
 """Pixels of the short side of the benchmark's photographs: larger images get an enlarged picture of ice, as there."""
 
@@ -35,9 +36,10 @@ def _needles(height: int, width: int, random: np.random.Generator) -> Values:
     """Noise drawn out along lines: every patch, a cell around a random point, has one of a few directions."""
     points = random.random((PATCHES, 2)) * (height, width)
     ways = random.integers(0, DIRECTIONS, PATCHES)
-    rows, columns = np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32)
+    rows, columns = np.arange(0, height, COARSE, np.float32), np.arange(0, width, COARSE, np.float32)
     away = [np.add.outer((rows - y) ** 2, (columns - x) ** 2) for y, x in points.astype(np.float32)]
-    way = ways[np.argmin(away, axis=0)]
+    cells = ways[np.argmin(away, axis=0)].astype(np.uint8)
+    way = cells.repeat(COARSE, axis=0).repeat(COARSE, axis=1)[:height, :width]
     noise = random.standard_normal((height, width), np.float32)
     noise = np.maximum(noise - 1, 0)  # single grains: the needles stand apart
     needles = np.zeros_like(noise)
