@@ -36,7 +36,7 @@ def _needles(height: int, width: int, random: np.random.Generator) -> Values:
     """Noise drawn out along lines: every patch, a cell around a random point, has one of a few directions."""
     points = random.random((PATCHES, 2)) * (height, width)
     ways = random.integers(0, DIRECTIONS, PATCHES)
-    rows, columns = np.arange(0, height, COARSE, np.float32), np.arange(0, width, COARSE, np.float32)
+    rows, columns = (np.arange(0, side, COARSE).astype(np.float32) for side in (height, width))
     away = [np.add.outer((rows - y) ** 2, (columns - x) ** 2) for y, x in points.astype(np.float32)]
     cells = ways[np.argmin(away, axis=0)].astype(np.uint8)
     way = cells.repeat(COARSE, axis=0).repeat(COARSE, axis=1)[:height, :width]
