@@ -24,6 +24,7 @@ FLOORS = {
     "prompts": 2,
     "data": 2,
     "metrics": 2,
+    "corruptions": 2,
     "world": 3,
     "augment": 3,
     "diversify": 3,

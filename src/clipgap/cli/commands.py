@@ -11,7 +11,7 @@ from pathlib import Path
 from clipgap.errors import DiskError, Interrupted
 from clipgap.parse import UnreadableError, parse_yaml
 
-RESUMABLE = ("fit", "train", "predict", "world")
+RESUMABLE = ("fit", "train", "evaluate", "predict", "world")
 """Verbs that have `--resume`; `demo` goes on when it is called again."""
 
 

@@ -1,7 +1,8 @@
-"""Mistakes that can be seen without torch, told before it is loaded."""
+"""What can be seen without torch: mistakes, told before it is loaded, and which detector a folder holds."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -53,3 +54,13 @@ def require_detector(folder: Path) -> None:
         raise WeightsError(
             f"{folder}: holds no detector (config.yaml of a run or Detector folder, detector.json of an exported one)"
         )
+
+
+def hash_of(run: Path) -> str:
+    """A hash of what makes a detector: of whichever of its files are there."""
+    whole = hashlib.sha256()
+    for name in ("config.yaml", "model.safetensors", "detector.json", "features.onnx", "regions.onnx"):
+        if (run / name).is_file():
+            with (run / name).open("rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()[:16]

@@ -14,15 +14,24 @@ Settings = Annotated[list[str], typer.Option("--set", "-s", help="key=value over
 Device = Annotated[DeviceName | None, typer.Option(help="Short for --set run.device=...")]
 Seed = Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Short for --set run.seed=...")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Workers = Annotated[int | None, typer.Option(min=0, max=1024, help="Short for --set run.workers=...")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from where an interrupted run stopped.")]
 
 
-def overrides(settings: list[str], device: DeviceName | None, seed: int | None) -> list[str]:
-    """`--device` and `--seed` as the settings they are short for."""
-    short = {"run.device": device, "run.seed": seed}
+def overrides(
+    settings: list[str], device: DeviceName | None, seed: int | None, workers: int | None = None
+) -> list[str]:
+    """`--device`, `--seed` and `--workers` as the settings they are short for."""
+    short = {"run.device": device, "run.seed": seed, "run.workers": workers}
     return [*settings, *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
 
-def resolve(config: str, settings: list[str], device: DeviceName | None = None, seed: int | None = None) -> RunConfig:
+def resolve(
+    config: str,
+    settings: list[str],
+    device: DeviceName | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+) -> RunConfig:
     """The run config that a command line describes."""
-    return load_config(config, overrides(settings, device, seed))
+    return load_config(config, overrides(settings, device, seed, workers))

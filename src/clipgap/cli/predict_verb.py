@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipgap.cli.commands import command
-from clipgap.cli.early import require_detector
+from clipgap.cli.early import hash_of, require_detector
 from clipgap.cli.options import Device, Json
 from clipgap.config import DetectionPrecision, RunSection, load_data_config
 
@@ -48,7 +47,7 @@ def predict(
     exported = load_exported(run, device)
     known = Truth(truth, load_domains(data)) if truth and data else None
     detector = exported.for_inference(precision) if exported else _load(run, device, precision)
-    settings = PredictSettings(draw_score, f"{_hash_of(run)}, {precision}", known)
+    settings = PredictSettings(draw_score, f"{hash_of(run)}, {precision}", known)
     result = run_predict(detector, inputs, out, settings, resume=resume)
     for line in (*result.unreadable, *result.warnings):
         typer.echo(f"clipgap: {line}", err=True)
@@ -73,16 +72,6 @@ def _load(run: Path, device: str | None, precision: DetectionPrecision) -> Predi
     from clipgap.engine.runtime import pick_device
 
     return Detector.load(run, pick_device(RunSection(device=device or "auto"))).for_inference(precision)
-
-
-def _hash_of(run: Path) -> str:
-    """A hash of what makes a detector: of whichever of its files are there."""
-    whole = hashlib.sha256()
-    for name in ("config.yaml", "model.safetensors", "detector.json", "features.onnx", "regions.onnx"):
-        if (run / name).is_file():
-            with (run / name).open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()[:16]
 
 
 def _tell(result: Predictions, run: Path, out: Path, truth: str | None, as_json: bool) -> None:

@@ -10,7 +10,8 @@ import typer
 
 from clipgap.cli.commands import command, config_words, free, setting, stopped_at_once
 from clipgap.cli.early import require_clip_file, require_detector, require_folders, require_offsets
-from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, resolve
+from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve
+from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, score_corrupted
 from clipgap.errors import ClipgapError, WeightsError
 from clipgap.files import require_new, require_new_file
 
@@ -84,17 +85,26 @@ def evaluate(
     config: Annotated[str | None, typer.Option("--config", "-c", help="Run config; the run's own by default.")] = None,
     settings: Settings = [],  # noqa: B006
     csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
+    corruptions: Corruptions = None,
+    severity: Severities = None,
+    out: Out = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the results in --out.")] = False,
+    cache: Cache = None,
+    workers: Workers = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Score a detector on the source and on every target domain."""
+    """Score a detector on the source and on every target domain, or on the source under corruption."""
     require_detector(run)
     if config is None and not (run / "run.yaml").is_file():
         raise ClipgapError(f"{run}: has no run.yaml to say what to score; give --config")
-    resolved = resolve(config or str(run / "run.yaml"), settings, device)
+    resolved = resolve(config or str(run / "run.yaml"), settings, device, workers=workers)
     if csv:
         require_new_file(csv, "--csv")
         resolved.data.refuse_inside(csv, "--csv")
+    asked = Asked(run, corruptions, severity, out, resume, cache)
+    if asked.checked(resolved):
+        return score_corrupted(asked, resolved, csv, device, as_json)
     require_folders(resolved.data, resolved.data.domains)
     from clipgap.cli.exported import load_exported
     from clipgap.cli.show import print_table, say

@@ -13,7 +13,7 @@ from rich.text import Text
 from clipgap.augment import SemanticAugmentations
 from clipgap.engine.progress import log
 from clipgap.engine.train import Trained
-from clipgap.metrics import ScoreTable
+from clipgap.metrics import RobustnessTable, ScoreTable
 
 USELESS = 1.0
 """AP in 0-100 below which a detector is of no use."""
@@ -26,8 +26,8 @@ def say(line: str) -> None:
     stdout.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def print_table(table: ScoreTable) -> None:
-    """The per-domain table."""
+def print_table(table: ScoreTable | RobustnessTable) -> None:
+    """The per-domain table, or the one under corruption."""
     stdout.print(table.render())
 
 

@@ -23,7 +23,16 @@ from clipgap.config.levers import (
 from clipgap.config.load import load_config, load_data_config, preset_names, to_yaml, validate
 from clipgap.config.prompts import PromptsConfig
 from clipgap.config.schema import RunConfig
-from clipgap.config.section import BatchNorm, DetectionPrecision, Device, Metric, Scoring, Section
+from clipgap.config.section import (
+    BatchNorm,
+    CorruptionName,
+    DetectionPrecision,
+    Device,
+    Metric,
+    Scoring,
+    Section,
+    Severity,
+)
 
 __all__ = [
     "CLIPS",
@@ -34,6 +43,7 @@ __all__ = [
     "AverageConfig",
     "BatchNorm",
     "ClipConfig",
+    "CorruptionName",
     "DataConfig",
     "DetectionPrecision",
     "DetectorConfig",
@@ -53,6 +63,7 @@ __all__ = [
     "RunSection",
     "Scoring",
     "Section",
+    "Severity",
     "TrainConfig",
     "TuneConfig",
     "VocBoxes",

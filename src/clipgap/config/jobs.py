@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from clipgap.config.section import (
     Batch,
+    CorruptionName,
     Count,
     DetectionPrecision,
     Device,
@@ -22,6 +23,7 @@ from clipgap.config.section import (
     Scoring,
     Section,
     Seed,
+    Severity,
     Words,
 )
 
@@ -143,6 +145,20 @@ class EvaluateConfig(Section):
     """Images that are detected in at once."""
     precision: DetectionPrecision = "32-true"
     """Of detection; `bf16-mixed` multiplies in bfloat16: faster where the processor has it, slightly other boxes."""
+    select: Literal["clean", "robust"] = "clean"
+    """On what training chooses the weights: the source's validation split as it is, or `robust`: corrupted, image i by
+    number i mod n of the n `select_corruptions`; its clean score is logged beside."""
+    select_corruptions: Annotated[list[CorruptionName], Field(min_length=1)] = [
+        "motion_blur",
+        "impulse_noise",
+        "pixelate",
+        "spatter",
+        "speckle_noise",
+        "elastic_transform",
+    ]
+    """Of `select: robust`; names as in docs/corruptions.md."""
+    select_severity: Severity = 3
+    """Of `select: robust`: how strong they are, 1 to 5."""
 
     def by(self, metric: Metric | None) -> EvaluateConfig:
         """The same for a domain that names a metric of its own, or none."""

@@ -13,6 +13,7 @@ OWN_CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """A class of the user's own: `package.module:Class`."""
 DIVERSIFY = {
     "photometric": "clipgap.diversify.photometric:Photometric",
+    "corruptions": "clipgap.diversify.corrupt:Corruptions",
     "random_conv": "clipgap.diversify.random_conv:RandomConvolution",
     "fourier": "clipgap.diversify.fourier:FourierAmplitude",
     "oa_mix": "clipgap.diversify.oa_mix:ObjectAwareMix",

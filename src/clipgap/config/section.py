@@ -32,6 +32,30 @@ Metric = Literal["voc2007", "voc2012", "coco"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Scoring = Literal["exact", "authors"]
 DetectionPrecision = Literal["32-true", "bf16-mixed"]
+CorruptionName = Literal[
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "defocus_blur",
+    "glass_blur",
+    "motion_blur",
+    "zoom_blur",
+    "snow",
+    "frost",
+    "fog",
+    "brightness",
+    "contrast",
+    "elastic_transform",
+    "pixelate",
+    "jpeg_compression",
+    "speckle_noise",
+    "gaussian_blur",
+    "spatter",
+    "saturate",
+]
+"""The 15 standard corruptions of Hendrycks and Dietterich (ICLR 2019) in their order, then their 4 extra ones. Random
+numbers depend on a name's place in this list: new names go to its end."""
+Severity = Annotated[Whole, Field(ge=1, le=5)]
 TowerPart = Literal["stem", "layer1", "layer2", "layer3", "layer4", "attnpool"]
 
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from clipgap.config import DetectionPrecision, EvaluateConfig, ImageConfig, RunConfig
-from clipgap.data import DetectionDataset, Domains, load_domains, resize, to_tensor
+from clipgap.data import Domains, Sample, load_domains, resize, to_tensor
 from clipgap.data.dataset import Target
 from clipgap.data.stream import leave_signals
 from clipgap.detector import Detector, DetectorSpec
-from clipgap.engine.progress import progress_bar
+from clipgap.engine.progress import Report, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import pick_device, tell_warnings
 from clipgap.errors import ConfigError, DataError
@@ -42,8 +42,15 @@ class Scored:
     target: Target
 
 
+class Samples(Protocol):
+    """What can be scored on: a `DetectionDataset`, or one that is changed on the way."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Sample: ...
+
+
 class _Images(Dataset[Scored]):
-    def __init__(self, dataset: DetectionDataset, image: ImageConfig) -> None:
+    def __init__(self, dataset: Samples, image: ImageConfig) -> None:
         self.dataset, self.image = dataset, image
 
     def __len__(self) -> int:
@@ -75,11 +82,7 @@ def evaluate(
         config.require_one_table({domain.name: domain.metric for domain in domains.all})
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    if tuple(domains.classes) != tuple(detector.classes):
-        raise DataError(
-            f"the detector's classes are {', '.join(detector.classes)}; the data file's are "
-            f"{', '.join(domains.classes)}: they must be the same, in the same order"
-        )
+    require_same_classes(detector, domains)
     splits = [(domain, domain.scored) for domain in domains.all]  # all read before the first is scored
     scores = []
     for domain, scored in splits:
@@ -98,14 +101,30 @@ def evaluate(
 
 def evaluate_run(run: Path | Scorable, config: RunConfig, *, show: bool = True) -> ScoreTable:
     """Score the detector of a run folder, of any Detector folder, or one that is loaded, on a config's domains."""
-    notes = []
-    if isinstance(run, Path):
-        detector: Scorable = Detector.load(run, pick_device(config.run))
-        notes = [selection_note(RunFolder(run).config())] if RunFolder(run).config_file.is_file() else []
-    else:
-        detector = run
+    detector, notes = load_scorable(run, config)
     workers = config.run.workers
     return evaluate(detector, load_domains(config.data), config.evaluate, workers=workers, notes=notes, show=show)
+
+
+def load_scorable(run: Path | Scorable, config: RunConfig) -> tuple[Scorable, list[str]]:
+    """The detector of a folder, or the one that is loaded, and what a table of its scores must say of it."""
+    if not isinstance(run, Path):
+        return run, []
+    notes = [selection_note(RunFolder(run).config())] if RunFolder(run).config_file.is_file() else []
+    return Detector.load(run, pick_device(config.run)), notes
+
+
+def require_same_classes(detector: Scorable, domains: Domains) -> None:
+    """Make sure that a detector looks for what the data file's boxes are of.
+
+    Raises:
+        DataError: it does not.
+    """
+    if tuple(domains.classes) != tuple(detector.classes):
+        raise DataError(
+            f"the detector's classes are {', '.join(detector.classes)}; the data file's are "
+            f"{', '.join(domains.classes)}: they must be the same, in the same order"
+        )
 
 
 def selection_note(config: RunConfig) -> str:
@@ -114,6 +133,9 @@ def selection_note(config: RunConfig) -> str:
     if source.selection_split is None:
         return "weights: of the last step"
     note = f"weights chosen on {source.name}/{source.selection_split}"
+    rule = config.evaluate
+    if rule.select == "robust":
+        note += f" under corruption (severity {rule.select_severity}: {', '.join(rule.select_corruptions)})"
     return (
         f"{note}, which is also what {source.name} is scored on"
         if source.scored_split == source.selection_split
@@ -123,7 +145,7 @@ def selection_note(config: RunConfig) -> str:
 
 def score_split(
     detector: Scorable,
-    dataset: DetectionDataset,
+    dataset: Samples,
     config: EvaluateConfig,
     title: str,
     *,
@@ -131,16 +153,21 @@ def score_split(
     show: bool = True,
 ) -> Result:
     """Score a detector on one split."""
-    metric = make_metric(config, detector.classes)
     with progress_bar(f"score {title}", len(dataset), show=show) as report:
-        for found, target in detections(detector.for_inference(config.precision), dataset, config.batch_size, workers):
-            metric.update([found], [target])
-            report()
+        return score_images(detector, dataset, config, workers, report)
+
+
+def score_images(detector: Scorable, dataset: Samples, config: EvaluateConfig, workers: int, report: Report) -> Result:
+    """Score a detector on images, and report every one."""
+    metric = make_metric(config, detector.classes)
+    for found, target in detections(detector.for_inference(config.precision), dataset, config.batch_size, workers):
+        metric.update([found], [target])
+        report()
     return metric.compute()
 
 
 def detections(
-    detector: Scorable, dataset: DetectionDataset, batch_size: int, workers: int
+    detector: Scorable, dataset: Samples, batch_size: int, workers: int
 ) -> Iterator[tuple[dict[str, Tensor], Target]]:
     """What the detector finds in every image of a split, beside its target, in order."""
     images = _Images(dataset, detector.spec.image)

@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 
 from clipgap.classes import load_class, make_lever
-from clipgap.config import DIVERSIFY, DiversifyConfig, ImageConfig
+from clipgap.config import DIVERSIFY, DiversifyConfig, EvaluateConfig, ImageConfig
 from clipgap.data import Sample
 from clipgap.data.dataset import Target
 from clipgap.diversify import make_diversifier
+from clipgap.diversify.corrupt import NAMED, high_pass, turn_phase
 from clipgap.diversify.fourier import FourierAmplitude
 from clipgap.diversify.oa_mix import ObjectAwareMix
 from clipgap.diversify.photometric import Photometric
@@ -173,6 +174,21 @@ def test_a_lever_that_changes_the_size_is_told(tmp_path: Path, monkeypatch: pyte
     assert diversifier is not None
     with pytest.raises(ConfigError, match=r"diversify\.kinds: halves:Halve made \(32, 97, 3\) of uint8 .* \(64, 97\)"):
         diversifier(Image.fromarray(picture()), torch.zeros(0, 4), torch.Generator().manual_seed(0))
+
+
+def test_what_is_trained_on_is_not_what_chooses() -> None:
+    chooses = set(EvaluateConfig().select_corruptions)
+    assert not chooses & set(NAMED)
+    assert not {"fog", "snow", "frost", "spatter"} & set(NAMED)
+
+
+def test_high_pass_and_phase_do_what_they_say() -> None:
+    flat = np.full((64, 64, 3), 90, np.uint8)
+    assert set(np.unique(high_pass(flat, 3))) == {128}
+    turned = turn_phase(picture(), 5, np.random.default_rng(0))
+    assert abs(turned.mean() - picture().mean()) < 3
+    before, after = (np.abs(np.fft.fft2(one[..., 0].astype(float))) for one in (picture(), turned))
+    assert np.corrcoef(np.log(before.ravel() + 1), np.log(after.ravel() + 1))[0, 1] > 0.8
 
 
 def test_every_kind_of_the_config_is_a_class_with_a_docstring() -> None:

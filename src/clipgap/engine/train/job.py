@@ -22,7 +22,7 @@ from clipgap.engine.runtime import make_fabric, tell_warnings
 from clipgap.engine.train.augmentation import make_augmentation, refit
 from clipgap.engine.train.batches import settling_batches
 from clipgap.engine.train.loop import Steps
-from clipgap.engine.train.selection import Selection
+from clipgap.engine.train.selection import Selection, validation_sets
 from clipgap.engine.train.trainer import Trainer
 
 
@@ -61,6 +61,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
     make_diversifier(config.diversify)  # so that a class that is none is told before anything is written
+    validation_sets(domains.source, config)  # refuses images too small to corrupt before anything is written
     clip = load_clip(config.clip)
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
     spec = DetectorSpec(

@@ -1,0 +1,132 @@
+"""`clipgap evaluate --corruptions`: the source's test split under corruption."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import nullcontext
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clipgap.cli.commands import stopped_at_once
+from clipgap.cli.early import hash_of, require_folders
+from clipgap.config import RunConfig
+from clipgap.engine.robustness_folder import LINES, require_results
+from clipgap.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clipgap.engine.robustness import RobustnessSettings
+
+Corruptions = Annotated[
+    str | None,
+    typer.Option(help="Score the source under corruption: `all` (the 15 standard ones), or names with commas."),
+]
+Severities = Annotated[str | None, typer.Option(help="Of --corruptions: 3, 1,3,5 or 1-5 (the default).")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the results of --corruptions, to go on with.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder that keeps the corrupted images (PNG) for the next time.")]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options as they are given."""
+
+    run: Path
+    corruptions: str | None
+    severity: str | None
+    out: Path | None
+    resume: bool
+    cache: Path | None
+
+    def checked(self, config: RunConfig) -> bool:
+        """Whether a score under corruption is asked for; tells mistakes that can be seen without torch.
+
+        Raises:
+            ConfigError: an unknown name or severity, or an option without the one that it goes with.
+            DataError: a folder that is not there, or that cannot be written to.
+        """
+        given = {"--severity": self.severity, "--out": self.out, "--resume": self.resume, "--cache": self.cache}
+        if self.corruptions is None:
+            alone = [option for option, value in given.items() if value]
+            if alone:
+                raise ConfigError(f"{alone[0]} goes with --corruptions: give it, or leave {alone[0]} out")
+            return False
+        read_corruptions(self.corruptions)
+        read_severities(self.severity)
+        if self.resume and self.out is None:
+            raise ConfigError("--resume goes on with the results in --out: give --out")
+        for option, folder in (("--out", self.out), ("--cache", self.cache)):
+            if folder:
+                config.data.refuse_inside(folder, option)
+        if self.out:
+            require_results(self.out, self.resume)
+        require_folders(config.data, [config.data.source])
+        return True
+
+    def settings(self) -> RobustnessSettings:
+        """The same for the engine."""
+        from clipgap.engine.robustness import RobustnessSettings
+
+        return RobustnessSettings(
+            read_corruptions(self.corruptions or "all"),
+            read_severities(self.severity),
+            self.out,
+            self.resume,
+            self.cache,
+            hash_of(self.run),
+        )
+
+
+def score_corrupted(asked: Asked, config: RunConfig, csv: Path | None, device: str | None, as_json: bool) -> None:
+    """Score, and print or write the table; `device` as it is given."""
+    from clipgap.cli.exported import load_exported
+    from clipgap.cli.show import print_table
+    from clipgap.engine.robustness import evaluate_corruptions
+
+    detector = load_exported(asked.run, device) or asked.run
+    with stopped_at_once(asked.out / LINES) if asked.out else nullcontext():
+        table = evaluate_corruptions(detector, config, asked.settings())
+    if csv:
+        table.write_csv(csv)
+    if as_json:
+        typer.echo(json.dumps(table.to_json()))
+    else:
+        print_table(table)
+
+
+def read_corruptions(text: str) -> tuple[str, ...]:
+    """`all` (the 15 standard ones) or names with commas -> names, each once, in their order.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+    from clipgap.corruptions import CORRUPTIONS, STANDARD
+
+    names: dict[str, None] = {}
+    for word in (part.strip() for part in text.split(",")):
+        if word != "all" and word not in CORRUPTIONS:
+            near = get_close_matches(word, CORRUPTIONS, n=1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            known = ", ".join(["all", *CORRUPTIONS])
+            raise ConfigError(f"--corruptions {word!r}: no such corruption ({meant}there are: {known})")
+        names |= dict.fromkeys(STANDARD if word == "all" else [word])
+    return tuple(names)
+
+
+def read_severities(text: str | None) -> tuple[int, ...]:
+    """`3`, `1,3,5` or `1-5` -> severities from 1 to 5, in order; none given: all five.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    found: set[int] = set()
+    for part in ("1-5" if text is None else text).split(","):
+        match = re.fullmatch(r"\s*([1-5])\s*(?:-\s*([1-5])\s*)?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (2, 1)
+        if first > last:
+            raise ConfigError(f"--severity {text!r}: expected 1 to 5, for example 3, 1,3,5 or 1-5")
+        found |= set(range(first, last + 1))
+    return tuple(sorted(found))

@@ -1,0 +1,120 @@
+"""Images of a split under corruption, made in the processes that read them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from clipgap import __version__
+from clipgap.corruptions import CORRUPTIONS, LEAST_SIDE, corrupt
+from clipgap.data import DetectionDataset, Sample
+from clipgap.data.images import BROKEN
+from clipgap.errors import DataError
+from clipgap.files import require_new, write_text, write_then_rename
+from clipgap.parse import parse_json
+
+CACHE_FILE = "cache.json"
+
+
+class CorruptedSamples:
+    """The samples of a data set with their images corrupted and their targets as they are.
+
+    Images are corrupted as they are read, before they are resized (Michaelis et al. 2019). The random numbers depend on
+    seed, corruption, severity and the image's place in the data set alone.
+
+    Args:
+        dataset: the split.
+        corruptions: names and severities; image i takes number i mod n of the n.
+        seed: see above.
+        cache: a folder that `open_cache` made sure of: images that are there are read, others are put there.
+
+    Raises:
+        DataError: an image is too small.
+    """
+
+    def __init__(
+        self,
+        dataset: DetectionDataset,
+        corruptions: Sequence[tuple[str, int]],
+        seed: int,
+        cache: Path | None = None,
+    ) -> None:
+        self.dataset, self.corruptions, self.seed, self.cache = dataset, list(corruptions), seed, cache
+        for record in dataset.records:
+            if min(record.width, record.height) < LEAST_SIDE:
+                raise DataError(
+                    f"{record.path}: {record.width} x {record.height} pixels: corruptions need images of at least "
+                    f"{LEAST_SIDE} pixels a side; take it out of the split"
+                )
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        name, severity = self.corruptions[index % len(self.corruptions)]
+        if self.cache is None:
+            return self._make(index, name, severity)
+        path = self.cache / name / str(severity) / f"{index:06d}.png"
+        record = self.dataset.records[index]
+        kept = _read(path, (record.width, record.height))
+        if kept:
+            return Sample(kept, self.dataset.target(index))
+        made = self._make(index, name, severity)
+        write_then_rename(path, lambda place: made.image.save(place, "PNG", compress_level=1))
+        return made
+
+    def _make(self, index: int, name: str, severity: int) -> Sample:
+        sample = self.dataset[index]
+        random = random_for(self.seed, name, severity, index)
+        return Sample(Image.fromarray(corrupt(np.array(sample.image), name, severity, random)), sample.target)
+
+
+def random_for(seed: int, name: str, severity: int, index: int) -> np.random.Generator:
+    """The generator of one corrupted image; 5 keeps it apart from what training draws from the same seed."""
+    return np.random.default_rng(np.random.SeedSequence((seed, 5, list(CORRUPTIONS).index(name), severity, index)))
+
+
+def digest(dataset: DetectionDataset, *, boxes: bool) -> str:
+    """A hash of a split's images, by id, size and length of their files, and of its boxes if asked for."""
+    whole = hashlib.sha256()
+    for record in dataset.records:
+        parts = (record.image_id, record.width, record.height, record.path.stat().st_size)
+        whole.update(repr((*parts, record.annotations) if boxes else parts).encode())
+    return whole.hexdigest()[:16]
+
+
+def open_cache(folder: Path, dataset: DetectionDataset, seed: int) -> None:
+    """Make sure that what a folder keeps are images of this split and seed; make it if it is not there.
+
+    Raises:
+        DataError: they are others', or the folder holds something else.
+    """
+    mine = {"seed": seed, "images": digest(dataset, boxes=False), "clipgap": __version__}
+    file = folder / CACHE_FILE
+    if not file.is_file():
+        require_new(folder, "--cache")
+        write_text(file, json.dumps(mine))
+        return
+    try:
+        found = parse_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise DataError(f"{file}: damaged; choose another --cache, or move the folder away") from None
+    if found != mine:
+        raise DataError(
+            f"{folder}: keeps corrupted images of another split, run.seed or version of clipgap; choose another --cache"
+        )
+
+
+def _read(path: Path, size: tuple[int, int]) -> Image.Image | None:
+    """An image from the cache; None where it is not there, or damaged: then it is made anew."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image if image.size == size and image.mode == "RGB" else None
+    except BROKEN:
+        return None

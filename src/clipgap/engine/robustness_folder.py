@@ -1,0 +1,69 @@
+"""The folder that `evaluate --corruptions --out` writes: what is done is on disk at once, so that it can go on.
+
+robustness.json     what was asked: the detector, the split, the seed, the rules; `--resume` must ask for the same
+corruptions.jsonl   a line a corruption and severity (and one of the clean images: `clean`, 0), as soon as it is done
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clipgap.engine.predict.folder import LineFile, writing
+from clipgap.errors import DataError
+from clipgap.files import require_new, write_text
+from clipgap.parse import parse_json
+
+ASKED, LINES = "robustness.json", "corruptions.jsonl"
+
+
+def require_results(out: Path, resume: bool) -> None:
+    """Make sure, as far as that can be seen without the detector, that results can be written into a folder.
+
+    Raises:
+        DataError: it holds something already, or there is nothing to go on with.
+    """
+    if not resume:
+        require_new(out, "--out (--resume goes on with results)")
+    elif not (out / ASKED).is_file():
+        raise DataError(f"{out}: no results to go on with ({ASKED} is not there); leave --resume out")
+
+
+@contextmanager
+def open_results(out: Path, resume: bool, asked: dict[str, Any]) -> Iterator[LineFile]:
+    """The lines of a folder of results, new or to be gone on with.
+
+    Args:
+        out: the folder.
+        resume: go on with it.
+        asked: what the results depend on, beside corruption and severity, by words that a message can use.
+
+    Raises:
+        DataError: as `require_results`, or the folder was begun with something else.
+    """
+    require_results(out, resume)
+    if resume:
+        _require_same(out, asked)
+    else:
+        with writing(out / ASKED):
+            write_text(out / ASKED, json.dumps(asked, indent=1))
+    lines = LineFile(out / LINES, "number", 1)
+    try:
+        yield lines
+    finally:
+        lines.close()
+
+
+def _require_same(out: Path, asked: dict[str, Any]) -> None:
+    try:
+        before = parse_json((out / ASKED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = None
+    if not isinstance(before, dict):
+        raise DataError(f"{out / ASKED}: damaged; choose another --out, or move the folder away")
+    for key, now in asked.items():
+        if before.get(key) != now:
+            raise DataError(f"--resume: {key} is {now}, but {out} was begun with {before.get(key)}")
