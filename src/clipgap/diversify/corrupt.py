@@ -42,15 +42,15 @@ class Corruptions:
         number, level = int(random.integers(len(NAMED) + len(OWN))), int(random.integers(1, self.most + 1))
         if number < len(NAMED):
             return corrupt(pixels, NAMED[number], level, random)
-        return (
-            high_pass(pixels, level) if OWN[number - len(NAMED)] == "high_pass" else turn_phase(pixels, level, random)
-        )
+        own = OWN[number - len(NAMED)]
+        return high_pass(pixels, level) if own == "high_pass" else turn_phase(pixels, level, random)
 
 
 def high_pass(pixels: Pixels, level: int) -> Pixels:
     """Pixels (H, W, 3) without their low frequencies, about mid-grey; levels 1 to 5."""
     low = cv2.GaussianBlur(pixels, (0, 0), (16, 12, 8, 6, 4)[level - 1])
-    return np.clip(pixels.astype(np.int16) - low + 128, 0, 255).astype(np.uint8)
+    changed: Pixels = np.clip(pixels.astype(np.int16) - low + 128, 0, 255).astype(np.uint8)
+    return changed
 
 
 def turn_phase(pixels: Pixels, level: int, random: np.random.Generator) -> Pixels:
