@@ -126,6 +126,24 @@ class RoiPart(nn.Module):
         out = block.act3(block.bn3(block.conv3(out)) + block.downsample[2](shortcut))
         return self.read(self.layer4[1:](out))
 
+    def atrous(self, features: Tensor) -> Tensor:
+        """layer4 of a whole map without its stride: C4 features (N, C, h, w) -> (N, 2 C, h, w).
+
+        What halves the map (both average poolings of the first block) is left out, and the 3x3 convolutions after it
+        are dilated by 2, so that each sees cells as far apart as before: DC5 of Dai et al. (R-FCN, 2016) and of
+        detectron2's model zoo. The weights are layer4's own.
+        """
+        block = self.layer4[0]
+        main, shortcut = self.begin(features)
+        inner = block.act2(block.bn2(block.conv2(block.act1(block.bn1(main)))))
+        out: Tensor = block.act3(block.bn3(block.conv3(inner)) + block.downsample[2](shortcut))
+        for block in self.layer4[1:]:
+            inner = F.conv2d(
+                block.act1(block.bn1(block.conv1(out))), block.conv2.weight, block.conv2.bias, padding=2, dilation=2
+            )
+            out = block.act3(block.bn3(block.conv3(block.act2(block.bn2(inner)))) + out)
+        return out
+
     def read(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """layer4's output (R, 2 C, h, w) -> embeddings (R, D) and spatial means (R, 2 C)."""
         return self.pool(features), features.mean((2, 3))
