@@ -4,6 +4,7 @@ from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, Pr
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
     CLIPS,
+    TEXTLESS,
     AugmentConfig,
     ClipConfig,
     EvaluateConfig,
@@ -18,6 +19,7 @@ from clipgap.config.section import BatchNorm, DetectionPrecision, Device, Metric
 
 __all__ = [
     "CLIPS",
+    "TEXTLESS",
     "AugmentConfig",
     "BatchNorm",
     "ClipConfig",

@@ -15,7 +15,7 @@ class DetectorConfig(Section):
     classifier: Literal["text", "linear"] = "text"
     """`text`: cosine to the classes' text embeddings; `linear`: a learned layer."""
     pooling: Literal["attention", "mean"] = "attention"
-    """`mean`: spatial mean of layer4 and a learned linear projection into CLIP's space."""
+    """`mean`: spatial mean of layer4 and a learned linear projection into CLIP's space; without text the mean alone."""
     temperature: Positive = 100.0
     """Factor on the cosine between a region and a class's text embedding."""
     background_logit: Number = 0.0
@@ -80,3 +80,19 @@ class DetectorConfig(Section):
             if getattr(self, f"{part}_bg_iou_thresh") > getattr(self, f"{part}_fg_iou_thresh"):
                 raise ValueError(f"{part}_bg_iou_thresh must not be above {part}_fg_iou_thresh")
         return self
+
+    def require_no_text(self, tower: str, *others: str) -> None:
+        """Make sure that nothing here needs the text that a tower lacks.
+
+        Args:
+            tower: its name.
+            others: settings of other groups that must be changed too, `key=value`.
+
+        Raises:
+            ValueError: something does; names all that must be set.
+        """
+        needed = [] if self.classifier == "linear" else ["detector.classifier=linear"]
+        needed += [] if self.pooling == "mean" else ["detector.pooling=mean"]
+        needed += others
+        if needed:
+            raise ValueError(f"{tower} has no text: set {', '.join(needed)}")

@@ -11,6 +11,7 @@ from pydantic import model_validator
 from clipgap.config.data import DataConfig
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
+    TEXTLESS,
     AugmentConfig,
     ClipConfig,
     EvaluateConfig,
@@ -36,6 +37,13 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     run: RunSection = RunSection()
+
+    @model_validator(mode="after")
+    def _has_the_text_it_needs(self) -> RunConfig:
+        if self.clip.name in TEXTLESS:
+            others = [] if self.augment.kind == "none" else ["augment.kind=none"]
+            self.detector.require_no_text(f"clip.name={self.clip.name}", *others)
+        return self
 
     @model_validator(mode="after")
     def _scores_go_into_one_table(self) -> RunConfig:

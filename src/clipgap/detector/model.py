@@ -1,4 +1,4 @@
-"""The detector: torchvision's GeneralizedRCNN put together from CLIP's tower (METHOD, section 4).
+"""The detector: torchvision's GeneralizedRCNN put together from an image tower (METHOD, section 4).
 
     image --`Preprocess`--> normalised batch --backbone: `Trunk`--> C4 features --> rpn --> proposals
     proposals --box_roi_pool--> regions --box_head: `RoiPart`--> embeddings, means --box_predictor--> detections
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 import torch
-from open_clip.modified_resnet import ModifiedResNet
 from PIL import Image
+from pydantic import model_validator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,18 +25,7 @@ from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import clip_boxes_to_image
 
-from clipgap.clip import (
-    IMAGE_MEAN,
-    IMAGE_STD,
-    STRIDE,
-    Clip,
-    RoiPart,
-    TowerSpec,
-    Trunk,
-    fold_roi_part,
-    fold_trunk,
-    set_batch_norm,
-)
+from clipgap.clip import STRIDE, AnyTowerSpec, Backbone, RoiPart, TowerSpec, set_batch_norm
 from clipgap.config import BatchNorm, DetectionPrecision, DetectorConfig, ImageConfig, Section, to_yaml, validate
 from clipgap.data import read_image, resize_size, to_tensor
 from clipgap.detector.heads import BoxPredictor, MeanPool, TextClassifier, linear_classifier
@@ -59,19 +48,25 @@ class DetectorSpec(Section):
     """All it takes to build a detector without weights: what `config.yaml` in a Detector folder holds."""
 
     classes: list[str]
-    tower: TowerSpec
+    tower: AnyTowerSpec
     description: str
     """Which CLIP and which weights the training began with; every table shows it."""
     batch_norm: BatchNorm = "frozen"
     image: ImageConfig = ImageConfig()
     detector: DetectorConfig = DetectorConfig()
 
+    @model_validator(mode="after")
+    def _has_the_text_it_needs(self) -> DetectorSpec:
+        if not self.tower.has_text:
+            self.detector.require_no_text(self.tower.family)
+        return self
+
 
 class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
     """Normalises and pads to the largest image of the batch, with zeros after normalisation; never resizes."""
 
-    def __init__(self) -> None:
-        super().__init__(1, 1, list(IMAGE_MEAN), list(IMAGE_STD), size_divisible=1)
+    def __init__(self, tower: TowerSpec) -> None:
+        super().__init__(1, 1, list(tower.mean), list(tower.std), size_divisible=1)
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         """The image as it is: the loader has resized it with PIL."""
@@ -86,17 +81,17 @@ class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
 
 
 class Detector(GeneralizedRCNN):  # type: ignore[misc]
-    """A Faster R-CNN C4 with CLIP's trunk as backbone and CLIP's layer4 and pooling as box_head.
+    """A Faster R-CNN C4 with a tower's trunk as backbone and its layer4 and pooling as box_head.
 
     In training it maps images and targets to torchvision's four losses; otherwise images to detections. `detect` and
     `predict` are the ways in for images of any size.
     """
 
-    def __init__(self, spec: DetectorSpec, tower: ModifiedResNet, class_embeddings: Tensor | None = None) -> None:
+    def __init__(self, spec: DetectorSpec, tower: nn.Module, class_embeddings: Tensor | None = None) -> None:
         config, classes = spec.detector, len(spec.classes)
-        backbone, box_head = Trunk(tower), RoiPart(tower)
-        channels = backbone.out_channels * 2
-        if config.pooling == "mean":
+        backbone, box_head = spec.tower.parts(tower)
+        channels = box_head.out_channels
+        if config.pooling == "mean" and spec.tower.has_text:  # without, there is no space to project into
             box_head.pool = MeanPool(channels, spec.tower.embed_dim)
         if class_embeddings is None:
             class_embeddings = torch.zeros(classes, spec.tower.embed_dim)  # to be filled from a file of weights
@@ -110,7 +105,7 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             backbone,
             ProposalNetwork(backbone.out_channels, config),
             DetectionHeads(spec.tower.roi_size, box_head, predictor, config),
-            Preprocess(),
+            Preprocess(spec.tower),
         )
         self.spec = spec
         self.folded = self.half_precision = False
@@ -120,10 +115,10 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         self.eval()
 
     @classmethod
-    def from_clip(cls, clip: Clip, spec: DetectorSpec, class_template: str = "a photo of a {}") -> Detector:
+    def from_clip(cls, clip: Backbone, spec: DetectorSpec, class_template: str = "a photo of a {}") -> Detector:
         """A detector to be trained: CLIP's weights (not copied: they are CLIP's own), fresh RPN and box regression."""
-        embeddings = clip.embed_text(class_prompts(spec.classes, class_template))
-        return cls(spec, clip.model.visual, embeddings)
+        text = spec.detector.classifier == "text"
+        return cls(spec, clip.tower, clip.embed_text(class_prompts(spec.classes, class_template)) if text else None)
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Detector:
@@ -179,9 +174,9 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         if self.folded:
             return self
         faster: Detector = copy.deepcopy(self).eval()
-        faster.backbone = fold_trunk(faster.backbone)
-        faster.roi_heads.box_head = fold_roi_part(faster.roi_heads.box_head)
-        faster.roi_heads.finish = RoiPart.finish  # one that is compiled would be compiled anew for every copy
+        faster.backbone = faster.backbone.folded()
+        faster.roi_heads.box_head = box_head = faster.roi_heads.box_head.folded()
+        faster.roi_heads.finish = type(box_head).finish  # one that is compiled would be compiled anew for every copy
         faster.folded, faster.half_precision = True, precision == "bf16-mixed"
         faster.to(memory_format=torch.channels_last)
         return faster

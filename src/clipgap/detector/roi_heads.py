@@ -48,7 +48,7 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         )
         self.roi_size, self.sampling_ratio, self.roi = roi_size, config.roi_sampling_ratio, config.roi
         self.box_coder = BoxCoder(config.box_reg_weights, math.log(config.box_growth_limit))
-        self.finish = RoiPart.finish
+        self.finish = type(box_head).finish
         """What layer4 and the pooling do with regions; step two may put it in compiled."""
 
     def forward(
@@ -80,8 +80,9 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         """What the box_predictor says about boxes."""
         pool = partial(roi_align, boxes=boxes, sampling_ratio=self.sampling_ratio)
         if self.roi == "per_region":
-            main, shortcut = (partial(pool, one, size=self.roi_size, stride=STRIDE) for one in maps)
-            pooled = self.finish(self.box_head, main(), shortcut(halved=True))
+            pairs = zip(maps, self.box_head.halved, strict=True)
+            regions = [pool(one, size=self.roi_size, stride=STRIDE, halved=halved) for one, halved in pairs]
+            pooled = self.finish(self.box_head, *regions)
         else:
             stride = 2 * STRIDE if self.roi == "dense" else STRIDE
             pooled = self.box_head.read(pool(maps[0], size=self.roi_size // 2, stride=stride))

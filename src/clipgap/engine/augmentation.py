@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.models.detection.image_list import ImageList
 
 from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
-from clipgap.clip import Clip
+from clipgap.clip import Backbone, Clip
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset
 from clipgap.data.stream import seed_for
@@ -19,7 +19,7 @@ from clipgap.errors import ConfigError, TrainingError
 from clipgap.prompts import PromptSet
 
 
-def make_augmentation(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures | None, str]:
+def make_augmentation(config: RunConfig, clip: Backbone) -> tuple[OffsetFeatures | None, str]:
     """What moves the features, and in words what it is.
 
     Raises:

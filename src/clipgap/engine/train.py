@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from clipgap.clip import load_clip
+from clipgap.clip import Clip, load_backbone
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import SampleStream, seed_for
@@ -63,11 +63,11 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     config.data.refuse_inside(config.run.out, "run.out")
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
-    clip = load_clip(config.clip)
+    clip = load_backbone(config.clip)
     augment, offsets_from = make_augmentation(config, clip)
     spec = DetectorSpec(
         classes=config.data.classes,
-        tower=clip.spec.tower,
+        tower=clip.tower_spec,
         description=f"{clip}; {offsets_from}",
         batch_norm=config.batch_norm,
         image=config.image,
@@ -83,7 +83,11 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     if not resume and fabric.is_global_zero:
         folder.begin(config, record)
     trainer = Trainer(detector, config.train, augment, fabric)
-    again = partial(refit, augment, clip, dataset, config) if augment and config.augment.refit_every else None
+    again = (
+        partial(refit, augment, clip, dataset, config)
+        if augment and isinstance(clip, Clip) and config.augment.refit_every
+        else None
+    )
     del clip
     if config.run.compile:
         with fabric.autocast():

@@ -15,7 +15,7 @@ from tests.clips import TINY, make_clip
 from torch import Tensor, nn
 from torchvision.ops import roi_align as torchvision_roi_align
 
-from clipgap.clip import ClipSpec, TowerSpec
+from clipgap.clip import ClipSpec, ModifiedResNetSpec
 from clipgap.config import DetectorConfig
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.detector.roi_align import roi_align
@@ -137,7 +137,9 @@ def plain_atrous(layer4: nn.Module) -> nn.Module:
 
 
 def test_atrous_is_layer4_without_its_stride_with_its_gradients() -> None:
-    clip = make_clip(ClipSpec(TowerSpec(embed_dim=32, image_size=64, layers=(1, 1, 1, 3), width=8), TINY.text, True))
+    clip = make_clip(
+        ClipSpec(ModifiedResNetSpec(embed_dim=32, image_size=64, layers=(1, 1, 1, 3), width=8), TINY.text, True)
+    )
     part, features = clip.roi_part, torch.randn(1, 128, 7, 9, generator=torch.Generator().manual_seed(0))
     part.requires_grad_(True)
     plain = plain_atrous(part.layer4)
