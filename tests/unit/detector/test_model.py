@@ -137,10 +137,9 @@ def plain_atrous(layer4: nn.Module) -> nn.Module:
 
 
 def test_atrous_is_layer4_without_its_stride_with_its_gradients() -> None:
-    clip = make_clip(
-        ClipSpec(ModifiedResNetSpec(embed_dim=32, image_size=64, layers=(1, 1, 1, 3), width=8), TINY.text, True)
-    )
-    part, features = clip.roi_part, torch.randn(1, 128, 7, 9, generator=torch.Generator().manual_seed(0))
+    tower = ModifiedResNetSpec(embed_dim=32, image_size=64, layers=(1, 1, 1, 3), width=8)
+    part = make_clip(ClipSpec(tower, TINY.text, True)).roi_part
+    features = torch.randn(1, 128, 7, 9, generator=torch.Generator().manual_seed(0))
     part.requires_grad_(True)
     plain = plain_atrous(part.layer4)
     found = []
