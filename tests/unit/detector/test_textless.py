@@ -53,7 +53,7 @@ def lite_config(folder: Path, *overrides: str) -> RunConfig:
 def test_it_is_trained_saved_loaded_and_predicts(folder: Path, tmp_path: Path, roi: str) -> None:
     config = lite_config(folder, f"detector.roi={roi}", "train.steps=3", f"run.out={tmp_path / 'run'}")
     trained = train(config, show=False)
-    assert "family: efficientnet_lite0" in (tmp_path / "run" / "config.yaml").read_text() or trained.path
+    assert "family: efficientnet_lite0\n" in (trained.path / "config.yaml").read_text()
     detector = Detector.load(trained.path)
     assert detector.spec.description == "efficientnet_lite0, weights: random (seed 0); no augmentation"
     picture = np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)
@@ -115,6 +115,7 @@ def test_images_are_normalised_as_the_tower_was_trained() -> None:
     assert make_detector().transform.image_mean == [0.48145466, 0.4578275, 0.40821073]
 
 
+@pytest.mark.slow
 def test_the_exported_detector_finds_the_same(tmp_path: Path) -> None:
     detector = lite_detector(roi="dense")
     torch.nn.init.normal_(detector.rpn.head.cls_logits.weight, std=0.3)  # as they begin, all scores tie
@@ -129,9 +130,9 @@ def test_what_needs_text_is_refused_in_one_line(folder: Path) -> None:
     needed = "set detector.classifier=linear, detector.pooling=mean, augment.kind=none"
     with pytest.raises(ConfigError, match=f"clip.name=efficientnet_lite0 has no text: {needed}$"):
         run_config(folder, LITE)
-    with pytest.raises(ConfigError, match="has no text: set augment.kind=none$"):
+    with pytest.raises(ConfigError, match=r"has no text: set augment\.kind=none$"):
         run_config(folder, LITE, *LINEAR)
-    with pytest.raises(ConfigError, match="clip.name=efficientnet_lite0 has no text, which is needed here"):
+    with pytest.raises(ConfigError, match=r"clip\.name=efficientnet_lite0 has no text, which is needed here"):
         fit(lite_config(folder), show=False)
 
 

@@ -2,8 +2,8 @@
 
     stem, blocks 0 to 10 --> C4 features (112 channels)   blocks 11 to 15, head --> spatial mean of 1280 channels
 
-timm's `tf_efficientnet_lite0`, padded as TensorFlow pads. It has no text: what it makes of a region is told apart by a
-learned classifier. 3.4 M parameters without ImageNet's classifier.
+timm's `tf_efficientnet_lite0`. It has no text: what it makes of a region is told apart by a learned classifier.
+3.4 M parameters without ImageNet's classifier.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, Self, cast
 
 import timm
+from timm.layers.conv2d_same import Conv2dSame
 from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual
 from timm.models.efficientnet import EfficientNet
 from torch import Tensor, nn
@@ -40,11 +41,34 @@ class EfficientNetLiteSpec(TowerSpec):
 
     def build(self) -> EfficientNet:
         """A tower with timm's initial weights, ImageNet's classifier on it."""
-        return cast(EfficientNet, timm.create_model("tf_efficientnet_lite0", pretrained=False))
+        tower = cast(EfficientNet, timm.create_model("tf_efficientnet_lite0", pretrained=False))
+        for name, module in list(tower.named_modules()):
+            if isinstance(module, Conv2dSame):
+                parent, _, leaf = name.rpartition(".")
+                setattr(tower.get_submodule(parent), leaf, HalvingConv(module))
+        return tower
 
     def parts(self, tower: nn.Module) -> tuple[LiteTrunk, LiteRoiPart]:
         assert isinstance(tower, EfficientNet)
         return LiteTrunk(tower), LiteRoiPart(tower)
+
+
+class HalvingConv(nn.Conv2d):
+    """A convolution of stride 2, padded as TensorFlow pads maps of even sides: more on the right and below.
+
+    TensorFlow moves every cell by a pixel where a side is odd; here cells stay where they are, and the last row or
+    column of an odd side has none of its own (CLIP's poolings do the same). It is exported as one node, too.
+    """
+
+    def __init__(self, same: Conv2dSame) -> None:
+        channels, size = same.in_channels, same.kernel_size[0]
+        super().__init__(channels, same.out_channels, size, stride=2, groups=same.groups, bias=False)
+        self.weight = same.weight
+
+    def forward(self, features: Tensor) -> Tensor:
+        before = (self.kernel_size[0] - 2) // 2
+        padded = F.pad(features, (before, before + 1) * 2)
+        return F.conv2d(padded, self.weight, self.bias, self.stride, groups=self.groups)
 
 
 class LiteTrunk(Trunk):
