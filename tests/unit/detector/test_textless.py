@@ -14,7 +14,7 @@ from torchvision.ops import roi_align
 
 from clipgap.clip import load_backbone
 from clipgap.clip.towers.efficientnet_lite import EfficientNetLiteSpec
-from clipgap.config import ClipConfig, DetectorConfig, RunConfig
+from clipgap.config import ClipConfig, DetectorConfig, RunConfig, load_config
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.fit import fit
 from clipgap.engine.train import train
@@ -134,6 +134,11 @@ def test_what_needs_text_is_refused_in_one_line(folder: Path) -> None:
         run_config(folder, LITE, *LINEAR)
     with pytest.raises(ConfigError, match=r"clip\.name=efficientnet_lite0 has no text, which is needed here"):
         fit(lite_config(folder), show=False)
+
+
+def test_the_recipe_of_photographs_is_one_of_them() -> None:
+    config = load_config(Path(__file__).parents[3] / "recipes" / "photos_imagenet.yaml")
+    assert (config.clip.name, config.augment.kind, config.detector.roi) == ("efficientnet_lite0", "none", "per_region")
 
 
 def test_folders_from_before_there_were_families_load(tmp_path: Path) -> None:
