@@ -10,11 +10,11 @@ import torch
 from open_clip.model import CLIPTextCfg
 from torch import Tensor, nn
 
-from clipgap.clip import Clip, ClipSpec, TowerSpec
+from clipgap.clip import Clip, ClipSpec, ModifiedResNetSpec
 from clipgap.clip.tower import redraw_batch_norm
 
 TINY = ClipSpec(
-    TowerSpec(embed_dim=32, image_size=64, layers=(1, 1, 2, 1), width=8),
+    ModifiedResNetSpec(embed_dim=32, image_size=64, layers=(1, 1, 2, 1), width=8),
     CLIPTextCfg(context_length=77, vocab_size=49408, width=64, heads=1, layers=2),
     quick_gelu=True,
 )

@@ -96,7 +96,7 @@ def test_ctrl_c_before_anything_is_saved(
 
     for place in (
         "clipgap.engine.fit.load_clip",
-        "clipgap.engine.train.job.load_clip",
+        "clipgap.engine.train.job.load_backbone",
         "clipgap.detector.Detector.load",
     ):
         monkeypatch.setattr(place, ctrl_c)

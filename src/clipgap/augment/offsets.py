@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clipgap.augment.statistics import Cells, spatial_mean
-from clipgap.clip import Clip
+from clipgap.clip import Backbone
 from clipgap.errors import WeightsError
 from clipgap.files import write_then_rename
 from clipgap.parse import UnreadableError, parse_json
@@ -82,13 +82,13 @@ class SemanticAugmentations:
         prompts = PromptSet(origin["source_prompt"], tuple(origin["target_prompts"]))
         return cls(offsets, prompts, origin["clip_name"], origin["clip_hash"], origin["record"], scales)
 
-    def check_fits(self, clip: Clip, where: str) -> None:
+    def check_fits(self, clip: Backbone, where: str) -> None:
         """Refuse a CLIP other than the one the offsets were fitted with.
 
         Raises:
             WeightsError: says which of shape and weights differ.
         """
-        channels = clip.spec.tower.c4_channels
+        channels = clip.tower_spec.c4_channels
         if self.offsets.shape[1] != channels:
             raise WeightsError(
                 f"{where}: fitted for {self.offsets.shape[1]} channels (CLIP {self.clip_name}), "

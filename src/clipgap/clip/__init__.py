@@ -1,38 +1,32 @@
-"""CLIP: its image tower cut in two, its text embeddings, and its weights from tags or files."""
+"""A CLIP, or a backbone without text: its image tower cut in two, text embeddings, and weights from tags or files."""
 
-from clipgap.clip.fold import fold_roi_part, fold_trunk
+from clipgap.clip.backbone import Backbone
+from clipgap.clip.imagenet import load_backbone
 from clipgap.clip.load import TINY, cached_weights, load_clip
 from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
-from clipgap.clip.tower import (
-    IMAGE_MEAN,
-    IMAGE_STD,
-    STRIDE,
-    AttentionPool,
-    RoiPart,
-    TowerSpec,
-    Trunk,
-    c4_size,
-    halve,
-    set_batch_norm,
-)
+from clipgap.clip.tower import STRIDE, RoiPart, TowerSpec, Trunk, halve, set_batch_norm
+from clipgap.clip.towers import AnyTowerSpec
+from clipgap.clip.towers.modified_resnet import IMAGE_MEAN, IMAGE_STD, AttentionPool, ModifiedResNetSpec, c4_size
 
 __all__ = [
     "IMAGE_MEAN",
     "IMAGE_STD",
     "STRIDE",
     "TINY",
+    "AnyTowerSpec",
     "AttentionPool",
+    "Backbone",
     "Clip",
     "ClipSpec",
+    "ModifiedResNetSpec",
     "RoiPart",
     "TowerSpec",
     "Trunk",
     "c4_size",
     "cached_weights",
     "clip_from_weights",
-    "fold_roi_part",
-    "fold_trunk",
     "halve",
+    "load_backbone",
     "load_clip",
     "set_batch_norm",
 ]

@@ -11,13 +11,14 @@ from open_clip.model import CLIPTextCfg
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 
 from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
-from clipgap.clip.tower import TowerSpec, redraw_batch_norm
-from clipgap.config import ClipConfig
-from clipgap.errors import WeightsError
+from clipgap.clip.tower import redraw_batch_norm
+from clipgap.clip.towers.modified_resnet import ModifiedResNetSpec
+from clipgap.config import TEXTLESS, ClipConfig
+from clipgap.errors import ConfigError, WeightsError
 from clipgap.weights import is_torchscript, read_file, require_finite, tensors_of
 
 TINY = ClipSpec(
-    TowerSpec(embed_dim=128, image_size=128, layers=(1, 2, 3, 1), width=16),
+    ModifiedResNetSpec(embed_dim=128, image_size=128, layers=(1, 2, 3, 1), width=16),
     CLIPTextCfg(context_length=32, vocab_size=49408, width=64, heads=1, layers=2),
     quick_gelu=True,
 )
@@ -34,9 +35,12 @@ def load_clip(config: ClipConfig) -> Clip:
     """The CLIP that the settings describe.
 
     Raises:
+        ConfigError: it names a backbone without text.
         WeightsError: unknown name or tag, weights neither on this machine nor to be downloaded, or a file that does
             not hold them.
     """
+    if config.name in TEXTLESS:
+        raise ConfigError(f"clip.name={config.name} has no text, which is needed here: name a CLIP (RN101, tiny, ...)")
     if config.file:
         return _from_file(Path(config.file), config)
     if config.pretrained == "random":
@@ -133,7 +137,7 @@ def _spec(name: str, quick_gelu: bool) -> ClipSpec:
     config = open_clip.get_model_config(_base(name))
     assert config is not None, name  # the settings know no other names
     vision = config["vision_cfg"]
-    tower = TowerSpec(
+    tower = ModifiedResNetSpec(
         embed_dim=config["embed_dim"], image_size=vision["image_size"], layers=vision["layers"], width=vision["width"]
     )
     text = CLIPTextCfg(**{key: value for key, value in config["text_cfg"].items() if key != "hf_model_name"})

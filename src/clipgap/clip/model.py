@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import open_clip
 import torch
@@ -13,7 +13,8 @@ from open_clip.model import CLIPTextCfg, CLIPVisionCfg
 from torch import Tensor
 from torch.nn import functional as F
 
-from clipgap.clip.tower import RoiPart, TowerSpec, Trunk
+from clipgap.clip.backbone import Backbone, hash_of
+from clipgap.clip.towers.modified_resnet import ModifiedResNetSpec, ResNetRoiPart, ResNetTrunk
 from clipgap.errors import ConfigError, WeightsError
 
 
@@ -21,7 +22,7 @@ from clipgap.errors import ConfigError, WeightsError
 class ClipSpec:
     """The shape of a whole CLIP."""
 
-    tower: TowerSpec
+    tower: ModifiedResNetSpec
     text: CLIPTextCfg
     quick_gelu: bool
 
@@ -32,19 +33,18 @@ class ClipSpec:
         return open_clip.CLIP(tower.embed_dim, vision, self.text, quick_gelu=self.quick_gelu).eval()
 
 
-class Clip:
+class Clip(Backbone):
     """A frozen CLIP: its two image parts, its text embeddings, and where it comes from."""
+
+    trunk: ResNetTrunk
+    roi_part: ResNetRoiPart
 
     def __init__(self, model: open_clip.CLIP, spec: ClipSpec, name: str, weights: str) -> None:
         self.model = model.eval().requires_grad_(False)
         self.spec = spec
-        self.name = name
-        self.weights = weights
-        """Where the weights come from, in words: `openai`, `random (seed 0)`, a file's name."""
-        self.trunk = Trunk(model.visual)
-        self.roi_part = RoiPart(model.visual)
+        super().__init__(model.visual, spec.tower, name, weights)
 
-    def to(self, device: torch.device) -> Clip:
+    def to(self, device: torch.device) -> Self:
         """The same CLIP, moved to a device."""
         self.model.to(device)
         return self
@@ -66,26 +66,10 @@ class Clip:
         tokens = tokens[:, :length]
         return F.normalize(self.model.encode_text(tokens.to(self.model.logit_scale.device)), dim=-1)
 
-    def embed_groups(self, groups: Sequence[Sequence[str]]) -> Tensor:
-        """Of every group of prompts the unit mean of its text embeddings (N, D): prompt ensembling.
-
-        CLIP, Radford et al. 2021, section 3.1.4. Of a group of one it is that prompt's own embedding.
-
-        Raises:
-            ConfigError: a prompt is too long.
-        """
-        embeddings = self.embed_text([prompt for group in groups for prompt in group])
-        parts = torch.split(embeddings, [len(group) for group in groups])
-        return torch.stack([part[0] if len(part) == 1 else F.normalize(part.mean(0), dim=-1) for part in parts])
-
     @cached_property
     def weights_hash(self) -> str:
         """SHA-256 of all weights in float32 and of the activation: the same from every file format."""
-        digest = hashlib.sha256(f"quick_gelu={self.spec.quick_gelu}".encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(f"{name}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return hash_of(self.model, f"quick_gelu={self.spec.quick_gelu}")
 
     def __str__(self) -> str:
         return f"CLIP {self.name}, weights: {self.weights}"
@@ -116,7 +100,8 @@ def spec_of(weights: Mapping[str, Tensor], quick_gelu: bool, where: str) -> Clip
         layers=len({name.split(".")[2] for name in weights if name.startswith("transformer.resblocks.")}),
     )
     layers = (len(blocks[0]), len(blocks[1]), len(blocks[2]), len(blocks[3]))
-    return ClipSpec(TowerSpec(embed_dim=embed_dim, image_size=grid * 32, layers=layers, width=width), text, quick_gelu)
+    tower = ModifiedResNetSpec(embed_dim=embed_dim, image_size=grid * 32, layers=layers, width=width)
+    return ClipSpec(tower, text, quick_gelu)
 
 
 def clip_from_weights(weights: Mapping[str, Tensor], quick_gelu: bool, name: str, where: str) -> Clip:

@@ -1,134 +1,122 @@
-"""CLIP's ResNet image tower, cut in two where the detector needs it (METHOD, section 2).
+"""What every image tower is to the rest: one network cut in two where the detector needs it (METHOD, section 2).
 
     image --V_a: `Trunk`--> C4 features --V_b: `RoiPart`--> image embedding
 
-Trunk and RoI part hold the tower's own modules, not copies. Every size comes from the tower: nothing knows RN101.
+Trunk and RoI part hold the tower's own modules, not copies. A family (`clip.towers`) says how its towers are cut.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from typing import Any, ClassVar, Self
 
 import torch
-from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from clipgap.config import BatchNorm, Section
 
 STRIDE = 16
-"""Pixels of the image for one cell of the C4 features, for every ModifiedResNet."""
-IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
-IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
+"""Pixels of the image for one cell of the C4 features, in every family."""
 
 
 class TowerSpec(Section):
     """The shape of an image tower: all it takes to build one without weights."""
 
+    has_text: ClassVar[bool]
+    """Whether a text tower belongs to it."""
+    mean: ClassVar[tuple[float, float, float]]
+    """What is taken off an image's channels (R, G, B), in [0, 1] ..."""
+    std: ClassVar[tuple[float, float, float]]
+    """... and what they are divided by then."""
+
+    family: str
     embed_dim: PositiveInt
     image_size: PositiveInt
-    layers: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
-    width: PositiveInt
 
     @property
     def roi_size(self) -> int:
-        """Side of a region's C4 features: CLIP's own input, seen by the trunk."""
+        """Side of a region's C4 features: the tower's own input, seen by the trunk."""
         return self.image_size // STRIDE
 
     @property
     def c4_channels(self) -> int:
         """Channels of the C4 features."""
-        return self.width * 16
+        raise NotImplementedError
 
-    def build(self) -> ModifiedResNet:
-        """A tower with open_clip's initial weights."""
-        heads = self.width * 32 // 64
-        return ModifiedResNet(list(self.layers), self.embed_dim, heads, self.image_size, self.width)
+    def build(self) -> nn.Module:
+        """A tower with its library's initial weights."""
+        raise NotImplementedError
 
-
-def c4_size(side: int) -> int:
-    """Cells of the C4 features, at least one, along a side in pixels: a convolution of stride 2 and three poolings."""
-    return max((side + 1) // 2 // 8, 1)
+    def parts(self, tower: nn.Module) -> tuple[Trunk, RoiPart]:
+        """What `build` made, cut in two."""
+        raise NotImplementedError
 
 
 class Trunk(nn.Module):
     """V_a: stem and layer1 to layer3. Normalised images (N, 3, H, W) -> C4 features (N, C, H/16, W/16)."""
 
-    def __init__(self, tower: ModifiedResNet) -> None:
+    def __init__(
+        self, stem: nn.Module, layer1: nn.Module, layer2: nn.Module, layer3: nn.Module, out_channels: int
+    ) -> None:
         super().__init__()
-        names = ("conv1", "bn1", "act1", "conv2", "bn2", "act2", "conv3", "bn3", "act3", "avgpool")
-        self.stem = nn.Sequential(OrderedDict((name, getattr(tower, name)) for name in names))
-        self.layer1, self.layer2, self.layer3 = tower.layer1, tower.layer2, tower.layer3
-        self.out_channels: int = tower.layer3[-1].conv3.out_channels
+        self.stem, self.layer1, self.layer2, self.layer3 = stem, layer1, layer2, layer3
+        self.out_channels = out_channels
 
     def forward(self, images: Tensor) -> Tensor:
         features: Tensor = self.layer3(self.layer2(self.layer1(self.stem(images))))
         return features
 
-
-class AttentionPool(nn.Module):
-    """CLIP's attention pooling, computing the one query that is used. (R, C, h, w) -> (R, D).
-
-    The same numbers as open_clip's `AttentionPool2d`, which computes every query and returns the first. The key
-    projection is folded into the query and the value projection applied after the weighted sum, so that neither is
-    ever computed for all h * w + 1 tokens.
-    """
-
-    def __init__(self, pool: AttentionPool2d) -> None:
-        super().__init__()
-        self.positional_embedding = pool.positional_embedding
-        self.q_proj, self.k_proj, self.v_proj, self.c_proj = pool.q_proj, pool.k_proj, pool.v_proj, pool.c_proj
-        self.num_heads: int = pool.num_heads
-
-    def forward(self, regions: Tensor) -> Tensor:
-        tokens = regions.flatten(2).transpose(1, 2)
-        tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1) + self.positional_embedding
-        channels, heads = tokens.shape[-1], self.num_heads
-        split = (heads, channels // heads)
-        query = self.q_proj(tokens[:, 0]).unflatten(1, split) * split[1] ** -0.5
-        folded = torch.einsum("rhd,hdc->rhc", query, self.k_proj.weight.unflatten(0, split))
-        shift = (query * self.k_proj.bias.unflatten(0, split)).sum(-1, keepdim=True)
-        attention = (folded @ tokens.transpose(1, 2) + shift).softmax(-1)
-        values = torch.einsum("rhc,hdc->rhd", attention @ tokens, self.v_proj.weight.unflatten(0, split))
-        values = values.flatten(1) + self.v_proj.bias
-        embedding: Tensor = self.c_proj(values)
-        return embedding
+    def folded(self) -> Self:
+        """A copy that computes the same on running statistics, without batch normalisations."""
+        raise NotImplementedError
 
 
 class RoiPart(nn.Module):
-    """V_b: layer4 and the pooling into CLIP's joint space; the detector's box_head.
+    """V_b: layer4 and the pooling into the space of embeddings; the detector's box_head.
 
     Regions (R, C, roi_size, roi_size) -> the pair of embeddings (R, D), not of unit length, and spatial means of
-    layer4's output (R, 2 C), from which boxes are regressed.
+    layer4's output (R, C'), from which boxes are regressed.
 
-    layer4 begins with two linear maps, its first 1x1 convolution and the one of its shortcut. `begin` is these and
-    `finish` the rest, for callers that can put something else that is linear in between: RoIAlign, or an offset.
+    layer4 may begin with linear maps. `begin` is these and `finish` the rest, for callers that can put something else
+    that is linear in between: RoIAlign, or an offset.
     """
 
-    def __init__(self, tower: ModifiedResNet) -> None:
+    halved: ClassVar[tuple[bool, ...]]
+    """For each of what `begin` gives, whether `finish` takes it at half the size (`halve`)."""
+
+    def __init__(self, layer4: nn.Module, pool: nn.Module, out_channels: int) -> None:
         super().__init__()
-        self.layer4 = tower.layer4
-        self.pool: nn.Module = AttentionPool(tower.attnpool)
+        self.layer4, self.pool = layer4, pool
+        self.out_channels = out_channels
 
     def forward(self, regions: Tensor) -> tuple[Tensor, Tensor]:
         return self.read(self.layer4(regions))
 
-    def begin(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """C4 features (N, C, h, w) -> layer4's first convolution (N, C / 2, h, w) and its shortcut (N, 2 C, h, w)."""
-        block = self.layer4[0]
-        return block.conv1(features), block.downsample[1](features)
+    def begin(self, features: Tensor) -> tuple[Tensor, ...]:
+        """C4 features (N, C, h, w) -> what layer4 first makes of them, linearly, each (N, .., h, w)."""
+        raise NotImplementedError
 
-    def finish(self, main: Tensor, shortcut: Tensor) -> tuple[Tensor, Tensor]:
-        """What `forward` makes of regions, from both parts of `begin`, the shortcut at half the size (`halve`)."""
-        block = self.layer4[0]
-        out = block.avgpool(block.act2(block.bn2(block.conv2(block.act1(block.bn1(main))))))
-        out = block.act3(block.bn3(block.conv3(out)) + block.downsample[2](shortcut))
-        return self.read(self.layer4[1:](out))
+    def finish(self, *begun: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` makes of regions, from what `begin` gives, `halved` where that says so."""
+        raise NotImplementedError
+
+    def atrous(self, features: Tensor) -> Tensor:
+        """layer4 of a whole map without its stride: C4 features (N, C, h, w) -> (N, C', h, w).
+
+        What halves the map is left out, and the spatial convolutions after it are dilated by 2, so that each sees cells
+        as far apart as before: DC5 of Dai et al. (R-FCN, 2016) and of detectron2's model zoo. The weights are layer4's.
+        """
+        raise NotImplementedError
 
     def read(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """layer4's output (R, 2 C, h, w) -> embeddings (R, D) and spatial means (R, 2 C)."""
+        """layer4's output (R, C', h, w) -> embeddings (R, D) and spatial means (R, C')."""
         return self.pool(features), features.mean((2, 3))
+
+    def folded(self) -> Self:
+        """A copy that computes the same on running statistics, without batch normalisations; `begin` stays linear."""
+        raise NotImplementedError
 
 
 def halve(features: Tensor) -> Tensor:
@@ -159,5 +147,16 @@ def redraw_batch_norm(module: nn.Module, generator: torch.Generator) -> None:
                 (child.running_mean, (-0.1, 0.1)),
                 (child.running_var, (0.6, 1.4)),
             ):
-                assert tensor is not None  # affine with running statistics: ModifiedResNet has no other
+                assert tensor is not None  # affine with running statistics: no family has other ones
                 tensor.data.uniform_(start, end, generator=generator)
+
+
+@torch.no_grad()
+def fold(parent: nn.Module, convolution: str, norm: str) -> None:
+    """Put a BatchNorm on running statistics, which is a factor and a shift, into the convolution before it.
+
+    Of timm's BatchNorm the activation inside it is left.
+    """
+    parts: dict[str, Any] = dict(parent.named_children())
+    setattr(parent, convolution, fuse_conv_bn_eval(parts[convolution], parts[norm]))
+    setattr(parent, norm, getattr(parts[norm], "act", nn.Identity()))

@@ -4,6 +4,7 @@ from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, Re
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
     CLIPS,
+    TEXTLESS,
     ClipConfig,
     EvaluateConfig,
     FitConfig,
@@ -38,6 +39,7 @@ __all__ = [
     "CLIPS",
     "DIVERSIFY",
     "FEATURES",
+    "TEXTLESS",
     "AlignConfig",
     "AugmentConfig",
     "AverageConfig",

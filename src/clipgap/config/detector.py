@@ -15,7 +15,7 @@ class DetectorConfig(Section):
     classifier: Literal["text", "linear"] = "text"
     """`text`: cosine to the classes' text embeddings; `linear`: a learned layer."""
     pooling: Literal["attention", "mean"] = "attention"
-    """`mean`: spatial mean of layer4 and a learned linear projection into CLIP's space."""
+    """`mean`: spatial mean of layer4 and a learned linear projection into CLIP's space; without text the mean alone."""
     temperature: Positive = 100.0
     """Factor on the cosine between a region and a class's text embedding."""
     background_logit: Number = 0.0
@@ -62,8 +62,9 @@ class DetectorConfig(Section):
     """Standard deviation of the box regression's initial weights."""
     box_growth_limit: Positive = 1000 / 16
     """Most by which a predicted box may be wider or higher than its anchor or proposal."""
-    roi: Literal["per_region", "dense"] = "per_region"
-    """layer4 on every region (the paper), or once on the whole map: several times faster, other numbers."""
+    roi: Literal["per_region", "dense", "atrous"] = "per_region"
+    """layer4 on every region (the paper), or once on the whole map: several times faster, other numbers. `atrous`:
+    once, without its stride and dilated instead, so that regions keep their detail (DC5 of detectron2)."""
     roi_sampling_ratio: NotNegative = 0
     """Points that RoIAlign takes along each side of a cell; 0: as many as the region's size asks for."""
     box_score_thresh: Fraction = 0.05
@@ -95,3 +96,19 @@ class DetectorConfig(Section):
         if self.background != "constant" and self.background_logit:
             raise ValueError(f"`background_logit` is not used with `background: {self.background}`: leave it out")
         return self
+
+    def require_no_text(self, tower: str, *others: str) -> None:
+        """Make sure that nothing here needs the text that a tower lacks.
+
+        Args:
+            tower: its name.
+            others: settings of other groups that must be changed too, `key=value`.
+
+        Raises:
+            ValueError: something does; names all that must be set.
+        """
+        needed = [] if self.classifier == "linear" else ["detector.classifier=linear"]
+        needed += [] if self.pooling == "mean" else ["detector.pooling=mean"]
+        needed += others
+        if needed:
+            raise ValueError(f"{tower} has no text: set {', '.join(needed)}")

@@ -74,6 +74,11 @@ class AugmentConfig(Section):
         """The one of them that needs `file`."""
         return next((kind for kind in self.kinds if kind in OFFSETS), None)
 
+    @property
+    def needs_text(self) -> bool:
+        """Whether one of them goes by prompts."""
+        return self.offsets is not None or "pin" in self.kinds
+
     @model_validator(mode="after")
     def _one_of_a_kind(self) -> AugmentConfig:
         twice = [kind for kind in self.kinds if self.kinds.count(kind) > 1]

@@ -11,6 +11,7 @@ from pydantic import model_validator
 from clipgap.config.data import DataConfig
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
+    TEXTLESS,
     ClipConfig,
     EvaluateConfig,
     FitConfig,
@@ -42,6 +43,13 @@ class RunConfig(Section):
     average: AverageConfig = AverageConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     run: RunSection = RunSection()
+
+    @model_validator(mode="after")
+    def _has_the_text_it_needs(self) -> RunConfig:
+        if self.clip.name in TEXTLESS:
+            others = [] if not self.augment.needs_text else ["augment.kind=none"]
+            self.detector.require_no_text(f"clip.name={self.clip.name}", *others)
+        return self
 
     @model_validator(mode="after")
     def _scores_go_into_one_table(self) -> RunConfig:

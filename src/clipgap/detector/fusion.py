@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 
 import torch
-from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip import STRIDE, RoiPart, Trunk, fold_roi_part, fold_trunk
+from clipgap.clip import STRIDE, RoiPart, Trunk
 from clipgap.config import DetectorConfig
 from clipgap.detector.roi_align import roi_align
 from clipgap.detector.roi_heads import REGIONS_AT_ONCE, in_pieces
@@ -19,14 +18,14 @@ class FrozenClip(nn.Module):
     """A copy of CLIP's image tower as it is now: always in inference mode, never trained.
 
     Args:
-        tower: the tower that is copied.
+        tower: both parts of the tower, which are copied.
         roi_size: side of a region's C4 features in CLIP; here regions are half as large, at layer4's stride.
         config: the detector's settings: `fusion`, `temperature` and `roi_sampling_ratio` of them.
     """
 
-    def __init__(self, tower: ModifiedResNet, roi_size: int, config: DetectorConfig) -> None:
+    def __init__(self, tower: tuple[Trunk, RoiPart], roi_size: int, config: DetectorConfig) -> None:
         super().__init__()
-        self.trunk, self.roi_part = copy.deepcopy(Trunk(tower)), copy.deepcopy(RoiPart(tower))
+        self.trunk, self.roi_part = copy.deepcopy(tower)
         self.size, self.sampling_ratio = roi_size // 2, config.roi_sampling_ratio
         self.temperature, self.weight = config.temperature, config.fusion
         self.freeze()
@@ -42,7 +41,7 @@ class FrozenClip(nn.Module):
 
     def fold(self) -> None:
         """Fold batch normalisations into convolutions, as in the detector's own tower."""
-        self.trunk, self.roi_part = fold_trunk(self.trunk), fold_roi_part(self.roi_part)
+        self.trunk, self.roi_part = self.trunk.folded(), self.roi_part.folded()
         self.freeze()
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The detector: torchvision's GeneralizedRCNN put together from CLIP's tower (METHOD, section 4).
+"""The detector: torchvision's GeneralizedRCNN put together from an image tower (METHOD, section 4).
 
     image --`Preprocess`--> normalised batch --backbone: `Trunk`--> C4 features --> rpn --> proposals
     proposals --box_roi_pool--> regions --box_head: `RoiPart`--> embeddings, means --box_predictor--> detections
@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
-from open_clip.modified_resnet import ModifiedResNet
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import clip_boxes_to_image
 
-from clipgap.clip import IMAGE_MEAN, IMAGE_STD, STRIDE, Clip, RoiPart, Trunk, fold_roi_part, fold_trunk, set_batch_norm
+from clipgap.clip import STRIDE, Backbone, RoiPart, TowerSpec, set_batch_norm
 from clipgap.config import DetectionPrecision, PromptsConfig, to_yaml
 from clipgap.data import resize_size, to_tensor
 from clipgap.detector.fusion import FrozenClip
@@ -44,8 +43,8 @@ if TYPE_CHECKING:
 class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
     """Normalises and pads to the largest image of the batch, with zeros after normalisation; never resizes."""
 
-    def __init__(self) -> None:
-        super().__init__(1, 1, list(IMAGE_MEAN), list(IMAGE_STD), size_divisible=1)
+    def __init__(self, tower: TowerSpec) -> None:
+        super().__init__(1, 1, list(tower.mean), list(tower.std), size_divisible=1)
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         """The image as it is: the loader has resized it with PIL."""
@@ -60,7 +59,7 @@ class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
 
 
 class Detector(GeneralizedRCNN):  # type: ignore[misc]
-    """A Faster R-CNN C4 with CLIP's trunk as backbone and CLIP's layer4 and pooling as box_head.
+    """A Faster R-CNN C4 with a tower's trunk as backbone and its layer4 and pooling as box_head.
 
     In training it maps images and targets to torchvision's four losses; otherwise images to detections. `detect` and
     `predict` are the ways in for images of any size.
@@ -69,14 +68,14 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
     def __init__(
         self,
         spec: DetectorSpec,
-        tower: ModifiedResNet,
+        tower: nn.Module,
         class_embeddings: Tensor | None = None,
         background: Tensor | None = None,
     ) -> None:
         config, classes = spec.detector, len(spec.classes)
-        backbone, box_head = Trunk(tower), RoiPart(tower)
-        channels = backbone.out_channels * 2
-        if config.pooling == "mean":
+        backbone, box_head = spec.tower.parts(tower)
+        channels = box_head.out_channels
+        if config.pooling == "mean" and spec.tower.has_text:  # without, there is no space to project into
             box_head.pool = MeanPool(channels, spec.tower.embed_dim)
         if class_embeddings is None:
             class_embeddings = torch.zeros(classes, spec.tower.embed_dim)  # to be filled from a file of weights
@@ -86,27 +85,29 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             backbone,
             ProposalNetwork(backbone.out_channels, config),
             DetectionHeads(spec.tower.roi_size, box_head, predictor, config),
-            Preprocess(),
+            Preprocess(spec.tower),
         )
         self.spec = spec
         self.folded = self.half_precision = False
         self.requires_grad_(True)
         for part in config.frozen:
             self.part(part).requires_grad_(False)
-        self.frozen_clip = FrozenClip(tower, spec.tower.roi_size, config) if config.fusion else None
+        self.frozen_clip = FrozenClip(spec.tower.parts(tower), spec.tower.roi_size, config) if config.fusion else None
         self.eval()
 
     @classmethod
-    def from_clip(cls, clip: Clip, spec: DetectorSpec, prompts: PromptsConfig | None = None) -> Detector:
-        """A detector to be trained: CLIP's weights (not copied: they are CLIP's own), fresh RPN and box regression.
+    def from_clip(cls, clip: Backbone, spec: DetectorSpec, prompts: PromptsConfig | None = None) -> Detector:
+        """A detector to be trained: the tower's weights (not copied: they are its own), fresh RPN and box regression.
 
         Raises:
             ConfigError: a prompt is longer than CLIP reads.
         """
+        if spec.detector.classifier != "text":
+            return cls(spec, clip.tower)
         prompts = prompts or PromptsConfig()
         classes = clip.embed_groups(class_prompts(spec.classes, prompts))
         background = clip.embed_groups([prompts.backgrounds])[0] if spec.detector.background == "text" else None
-        return cls(spec, clip.model.visual, classes, background)
+        return cls(spec, clip.tower, classes, background)
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Detector:
@@ -173,11 +174,11 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         if self.folded:
             return self
         faster: Detector = copy.deepcopy(self).eval()
-        faster.backbone = fold_trunk(faster.backbone)
-        faster.roi_heads.box_head = fold_roi_part(faster.roi_heads.box_head)
+        faster.backbone = faster.backbone.folded()
+        faster.roi_heads.box_head = box_head = faster.roi_heads.box_head.folded()
         if faster.frozen_clip is not None:
             faster.frozen_clip.fold()
-        faster.roi_heads.finish = RoiPart.finish  # one that is compiled would be compiled anew for every copy
+        faster.roi_heads.finish = type(box_head).finish  # one that is compiled would be compiled anew for every copy
         faster.folded, faster.half_precision = True, precision == "bf16-mixed"
         faster.to(memory_format=torch.channels_last)
         return faster

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipgap.clip import TowerSpec
+from pydantic import model_validator
+
+from clipgap.clip import AnyTowerSpec
 from clipgap.config import BatchNorm, DetectorConfig, ImageConfig, Section, validate
 from clipgap.errors import WeightsError
 from clipgap.parse import parse_yaml
@@ -17,12 +19,18 @@ class DetectorSpec(Section):
     """All it takes to build a detector without weights: what `config.yaml` in a Detector folder holds."""
 
     classes: list[str]
-    tower: TowerSpec
+    tower: AnyTowerSpec
     description: str
     """Which CLIP and which weights the training began with; every table shows it."""
     batch_norm: BatchNorm = "frozen"
     image: ImageConfig = ImageConfig()
     detector: DetectorConfig = DetectorConfig()
+
+    @model_validator(mode="after")
+    def _has_the_text_it_needs(self) -> DetectorSpec:
+        if not self.tower.has_text:
+            self.detector.require_no_text(self.tower.family)
+        return self
 
 
 def read_spec(folder: Path) -> DetectorSpec:

@@ -19,11 +19,12 @@ def compile_heads(detector: Detector) -> None:
     """
     trial = copy.deepcopy(detector.roi_heads)  # so that no BatchNorm's averages move
     tower, device = detector.spec.tower, next(detector.parameters()).device
+    box_head: RoiPart = trial.box_head
     shape = (1, tower.c4_channels, tower.roi_size, tower.roi_size)
     features = torch.zeros(shape, device=device, requires_grad=True)
     boxes = torch.tensor([[0.0, 0, tower.image_size, tower.image_size]] * REGIONS_AT_ONCE, device=device)
     try:
-        trial.finish = compiled = torch.compile(RoiPart.finish)
+        trial.finish = compiled = torch.compile(type(box_head).finish)
         logits, deltas = trial.predict(trial.maps(features), [boxes])
         torch.autograd.grad(logits.sum() + deltas.sum(), [features])
     except RuntimeError as error:  # the base of all that torch.compile raises

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import normalize
 
 from clipgap.augment import Losses, destination, directions, prompt_losses, scale_deviation
-from clipgap.clip import IMAGE_MEAN, IMAGE_STD, Clip, fold_roi_part, fold_trunk, halve, set_batch_norm
+from clipgap.clip import IMAGE_MEAN, IMAGE_STD, Backbone, Clip, halve, set_batch_norm
 from clipgap.config import BatchNorm, FitConfig, ImageConfig, RunConfig
 from clipgap.data import DetectionDataset, Sample, random_crop, resize, resize_square, to_tensor
 from clipgap.data import flip as flip_sample
@@ -72,8 +72,8 @@ class Fitter:
         self.clip, self.half = clip.to(device), half
         set_batch_norm(clip.model.visual, batch_norm)
         frozen = batch_norm == "frozen"
-        self.trunk = (fold_trunk(clip.trunk) if frozen else clip.trunk).to(memory_format=torch.channels_last)
-        roi_part = fold_roi_part(clip.roi_part).requires_grad_(False) if frozen else clip.roi_part
+        self.trunk = (clip.trunk.folded() if frozen else clip.trunk).to(memory_format=torch.channels_last)
+        roi_part = clip.roi_part.folded().requires_grad_(False) if frozen else clip.roi_part
         self.roi_part = roi_part.to(memory_format=torch.channels_last)
         embeddings = clip.embed_text([prompts.source, *prompts.targets])
         self.directions = directions(embeddings[0], embeddings[1:])
@@ -202,9 +202,11 @@ def chosen_prompts(config: RunConfig, count: int, step: int) -> list[int]:
     return order[: config.fit.prompts_per_step].tolist()
 
 
-def crop_batches(dataset: DetectionDataset, config: RunConfig, clip: Clip, first: int, last: int) -> Iterator[Tensor]:
+def crop_batches(
+    dataset: DetectionDataset, config: RunConfig, clip: Backbone, first: int, last: int
+) -> Iterator[Tensor]:
     """Crops (images_per_step * crops_per_image, 3, S, S) of the steps `first` to `last - 1`."""
-    make = MakeCrops(config.fit, config.image, clip.spec.tower.image_size)
+    make = MakeCrops(config.fit, config.image, clip.tower_spec.image_size)
     stream = SampleStream(
         dataset, make, seed=config.run.seed, batch_size=config.fit.images_per_step, first=first, last=last
     )

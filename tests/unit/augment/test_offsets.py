@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from tests.clips import TINY, make_clip
 
 from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
-from clipgap.clip import ClipSpec, TowerSpec, c4_size
+from clipgap.clip import ClipSpec, ModifiedResNetSpec, c4_size
 from clipgap.errors import WeightsError
 from clipgap.prompts import BUILT_IN, PromptSet
 
@@ -47,7 +47,7 @@ def test_a_clip_with_other_weights_or_another_shape_is_refused() -> None:
     with pytest.raises(WeightsError, match=r"aug\.safetensors: fitted with other weights .* fit again"):
         augmentations.check_fits(make_clip(seed=1), "aug.safetensors")
     tower = TINY.tower.model_copy(update={"width": 16})
-    wide = make_clip(ClipSpec(TowerSpec(**tower.model_dump()), TINY.text, True))
+    wide = make_clip(ClipSpec(ModifiedResNetSpec(**tower.model_dump()), TINY.text, True))
     with pytest.raises(WeightsError, match=r"fitted for 128 channels .* has 256"):
         augmentations.check_fits(wide, "aug.safetensors")
 

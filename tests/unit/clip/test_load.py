@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from tests.clips import TINY, make_clip, openai_state, save_torchscript
 
-from clipgap.clip import ClipSpec, fold_roi_part, fold_trunk, halve, load_clip
+from clipgap.clip import ClipSpec, halve, load_clip
 from clipgap.clip import load as loading
 from clipgap.clip.load import _spec
 from clipgap.config import ClipConfig
@@ -185,7 +185,7 @@ def test_sizes_come_from_the_model(name: str, roi: int, channels: int, dim: int)
 def test_folded_parts_compute_the_same_without_batch_normalisation() -> None:
     clip = make_clip()
     images = torch.randn(2, 3, 64, 96)
-    trunk, roi_part = fold_trunk(clip.trunk), fold_roi_part(clip.roi_part)
+    trunk, roi_part = clip.trunk.folded(), clip.roi_part.folded()
     with torch.no_grad():
         features = clip.trunk(images)
         torch.testing.assert_close(trunk(images), features, rtol=1e-4, atol=1e-4)

@@ -15,6 +15,7 @@ from tests.clips import TINY, make_clip
 from torch import Tensor, nn
 from torchvision.ops import roi_align as torchvision_roi_align
 
+from clipgap.clip import ClipSpec, ModifiedResNetSpec
 from clipgap.config import DetectorConfig, PromptsConfig
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.detector.roi_align import roi_align
@@ -88,7 +89,9 @@ def test_detections_are_those_of_layer4_on_all_regions_at_once(monkeypatch: pyte
         torch.testing.assert_close(one["scores"], other["scores"], rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("settings", [{}, {"roi": "dense"}, {"pooling": "mean", "classifier": "linear"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"roi": "dense"}, {"roi": "atrous"}, {"pooling": "mean", "classifier": "linear"}]
+)
 def test_for_inference_detects_the_same_and_leaves_the_original_as_it_was(settings: dict[str, Any]) -> None:
     detector = make_detector(rpn_post_nms_top_n_test=50, **settings)
     before = detector.detect(images(1), [(96, 128)])[0]
@@ -119,6 +122,49 @@ def test_dense_is_layer4_on_the_whole_map() -> None:
         expected = heads.box_predictor((heads.box_head.pool(regions), regions.mean((2, 3))))
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-3)
     assert len(detector.detect([image[0]], [(96, 128)])[0]["boxes"]) > 0
+    losses = detector.train()(images(), targets())
+    sum(losses.values()).backward()
+    assert detector.roi_heads.box_head.layer4[0].conv1.weight.grad.abs().sum() > 0
+
+
+def plain_atrous(layer4: nn.Module) -> nn.Module:
+    """The same weights with layer4's two poolings taken out and its later 3x3 convolutions dilated in place."""
+    plain = copy.deepcopy(layer4)
+    plain[0].avgpool = plain[0].downsample[0] = nn.Identity()
+    for block in plain[1:]:
+        block.conv2.dilation = block.conv2.padding = (2, 2)
+    return plain
+
+
+def test_atrous_is_layer4_without_its_stride_with_its_gradients() -> None:
+    tower = ModifiedResNetSpec(embed_dim=32, image_size=64, layers=(1, 1, 1, 3), width=8)
+    part = make_clip(ClipSpec(tower, TINY.text, True)).roi_part
+    features = torch.randn(1, 128, 7, 9, generator=torch.Generator().manual_seed(0))
+    part.requires_grad_(True)
+    plain = plain_atrous(part.layer4)
+    found = []
+    for layer4, run in ((part.layer4, part.atrous), (plain, plain)):
+        x = features.clone().requires_grad_()
+        out = run(x)
+        (out**2).sum().backward()
+        found.append((out.detach(), x.grad, [p.grad for p in layer4.parameters()]))
+    assert found[0][0].shape == (1, 256, 7, 9)
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+
+
+def test_atrous_regions_are_pooled_at_the_stride_of_c4() -> None:
+    detector = make_detector(roi="atrous", rpn_post_nms_top_n_test=20)
+    heads = detector.roi_heads
+    with torch.no_grad():
+        features = detector.backbone(torch.rand(1, 3, 96, 128))
+        boxes = [torch.tensor([[8.0, 8, 90, 70], [40, 20, 120, 90]])]
+        ours = heads.predict(heads.maps(features), boxes)
+        side = TINY.tower.roi_size // 2
+        layer4 = plain_atrous(heads.box_head.layer4)
+        regions = torchvision_roi_align(layer4(features), boxes, side, 1 / 16, 0, aligned=True)
+        expected = heads.box_predictor((heads.box_head.pool(regions), regions.mean((2, 3))))
+    torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-3)
+    assert len(detector.detect(images(1), [(96, 128)])[0]["boxes"]) > 0
     losses = detector.train()(images(), targets())
     sum(losses.values()).backward()
     assert detector.roi_heads.box_head.layer4[0].conv1.weight.grad.abs().sum() > 0
@@ -257,7 +303,7 @@ def test_what_is_no_picture_at_all_is_told_what_would_be(thing: object) -> None:
         make_detector().predict(thing)  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("roi", ["per_region", "dense"])
+@pytest.mark.parametrize("roi", ["per_region", "dense", "atrous"])
 def test_images_too_flat_for_a_cell_of_layer4_are_padded(roi: str) -> None:
     """Alone and beside others; in detection boxes stay inside them, training goes on."""
     detector = make_detector(roi=roi)

@@ -12,7 +12,8 @@ import yaml
 from torch import Tensor
 
 from clipgap.augment import SemanticAugmentations
-from clipgap.clip import RoiPart, load_clip
+from clipgap.clip import load_clip
+from clipgap.clip.towers.modified_resnet import ResNetRoiPart
 from clipgap.config import FitConfig
 from clipgap.data import load_domains, read_image
 from clipgap.detector import Detector
@@ -293,10 +294,10 @@ def test_the_trial_of_a_compiler_moves_nothing(made: Path, graphs: list[object])
     before = {name: tensor.clone() for name, tensor in detector.train().state_dict().items()}
     compile_heads(detector)
     assert graphs
-    assert detector.roi_heads.finish is not RoiPart.finish
+    assert detector.roi_heads.finish is not ResNetRoiPart.finish
     assert same(detector.state_dict(), before)
     assert all(parameter.grad is None for parameter in detector.parameters())
-    assert detector.for_inference().roi_heads.finish is RoiPart.finish
+    assert detector.for_inference().roi_heads.finish is ResNetRoiPart.finish
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")

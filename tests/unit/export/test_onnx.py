@@ -21,7 +21,7 @@ from tests.datasets import data_config, make_voc, voc_xml
 from tests.unit.detector.test_model import make_detector
 
 
-@pytest.fixture(scope="module", params=[{}, {"roi": "dense", "background": "learned"}])
+@pytest.fixture(scope="module", params=[{}, {"roi": "dense", "background": "learned"}, {"roi": "atrous"}])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Detector, Path]:
     detector, folder = make_detector(**request.param), tmp_path_factory.mktemp("onnx") / "exported"
     for layer in (

@@ -15,7 +15,7 @@ from clipgap.augment import (
 )
 from clipgap.augment.levers import Placed
 from clipgap.classes import make_lever
-from clipgap.clip import Clip
+from clipgap.clip import Backbone, Clip
 from clipgap.config import FEATURES, RunConfig
 from clipgap.data import DetectionDataset
 from clipgap.data.stream import seed_for
@@ -28,7 +28,7 @@ CONTROLS = {"random": random_like, "permuted": permute_channels}
 
 
 def make_augmentation(
-    config: RunConfig, clip: Clip, dataset: DetectionDataset, show: bool = False
+    config: RunConfig, clip: Backbone, dataset: DetectionDataset, show: bool = False
 ) -> tuple[FeatureAugmentation | None, str]:
     """What moves the features, and in words what it is.
 
@@ -54,7 +54,7 @@ def make_augmentation(
     return (FeatureAugmentation(placed) if placed else None), ", ".join(words) or "no augmentation"
 
 
-def _lever(kind: str, config: RunConfig, clip: Clip, dataset: DetectionDataset, show: bool) -> nn.Module:
+def _lever(kind: str, config: RunConfig, clip: Backbone, dataset: DetectionDataset, show: bool) -> nn.Module:
     probability = config.augment.probability
     if kind == "pin":
         return StyleBank(*fit_styles(clip, dataset, config, show), probability)
@@ -64,7 +64,7 @@ def _lever(kind: str, config: RunConfig, clip: Clip, dataset: DetectionDataset, 
     return lever
 
 
-def _offsets(config: RunConfig, clip: Clip) -> tuple[OffsetFeatures, str]:
+def _offsets(config: RunConfig, clip: Backbone) -> tuple[OffsetFeatures, str]:
     kind, file, again = config.augment.offsets, config.augment.file, config.augment.refit_every
     if not file:
         raise ConfigError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from clipgap.clip import load_clip
+from clipgap.clip import Clip, load_backbone
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import seed_for
@@ -62,11 +62,11 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     dataset = _checked_training_set(domains.source, show)
     make_diversifier(config.diversify)  # so that a class that is none is told before anything is written
     validation_sets(domains.source, config)  # refuses images too small to corrupt before anything is written
-    clip = load_clip(config.clip)
+    clip = load_backbone(config.clip)
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
     spec = DetectorSpec(
         classes=config.data.classes,
-        tower=clip.spec.tower,
+        tower=clip.tower_spec,
         description=f"{clip}; {offsets_from}",
         batch_norm=config.batch_norm,
         image=config.image,
@@ -84,7 +84,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     some_batches = partial(settling_batches, dataset, config)
     trainer = Trainer(detector, config, augment, fabric, some_batches)
     offsets = augment.offsets if augment and config.augment.refit_every else None
-    again = partial(refit, offsets, clip, dataset, config) if offsets else None
+    again = partial(refit, offsets, clip, dataset, config) if offsets and isinstance(clip, Clip) else None
     del clip
     if config.run.compile:
         with fabric.autocast():

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clipgap.augment import mean_and_deviation, restyle
-from clipgap.clip import Clip
+from clipgap.clip import Backbone
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset
 from clipgap.engine.fitter import crop_batches
@@ -22,7 +22,7 @@ STYLES = 4
 PARTS = ("stem", "layer1", "layer2", "layer3")
 
 
-def fit_styles(clip: Clip, dataset: DetectionDataset, config: RunConfig, show: bool) -> tuple[Tensor, Tensor]:
+def fit_styles(clip: Backbone, dataset: DetectionDataset, config: RunConfig, show: bool) -> tuple[Tensor, Tensor]:
     """Means and deviations (M * STYLES, C) at `augment.layer`, STYLES for each of the M target prompts.
 
     A crop's own statistics are moved towards what brings its image embedding to the prompt's text embedding: SGD on
