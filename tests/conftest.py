@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+settings.register_profile("clipgap", deadline=None)  # a machine that is busy is no fault
+settings.load_profile("clipgap")
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data"
 
