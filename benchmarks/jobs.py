@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from benchmarks.detectors import CLASSES, MINI, REAL, Work, inference, onnx_inference, training
 from benchmarks.files import data_check, loading
+from benchmarks.levers import WAYS, lever_step
 from benchmarks.objective import fit_to_objective
 from benchmarks.plain_fit import PlainFit
 from benchmarks.plain_voc import plain_ap50
@@ -153,6 +155,12 @@ JOBS = {
         },
         same_losses,
         rounds=5,
+    ),
+    "levers": Job(
+        "training step and its images, tiny CLIP, 288 x 480, batch 4, one lever each",
+        {way: partial(lever_step, *settings) for way, settings in WAYS.items()},
+        rounds=5,
+        bars={way: ">= 0.91 x" for way in WAYS if way.endswith("half of the images")},
     ),
     "inference": Job(
         "inference, RN101, 600 x 1067, 1000 proposals",

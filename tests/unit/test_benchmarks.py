@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from functools import partial
@@ -15,6 +16,7 @@ from benchmarks import gpu, growth
 from benchmarks.detectors import MINI, Size, detector, inference, onnx_inference, street, training
 from benchmarks.files import BOXES, data_check, loading
 from benchmarks.jobs import JOBS, Job, same_detections
+from benchmarks.levers import WAYS, lever_step
 from benchmarks.memory import own_peak
 
 from clipgap.config import ClipConfig, load_config
@@ -213,3 +215,13 @@ def test_the_peak_of_a_long_way_is_that_of_a_part_of_it(
     bench.main()
     assert done == ["part"]
     assert float(capsys.readouterr().out) > 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_lever_can_be_timed_and_is_on(way: str) -> None:
+    plain = lever_step(size=SMALL, batch=2)()
+    losses = lever_step(*WAYS[way], size=SMALL, batch=2)()
+    assert all(math.isfinite(value) for value in losses.values())
+    changes_later = ("plain", "tune: pull_back", "tune: low_rank", "average: ema", "tune: layer3 frozen")
+    same = way in changes_later or way.startswith("augment: fitted")
+    assert (losses == plain) is same or "half of the images" in way

@@ -63,7 +63,7 @@ def training_batches(
         rank=rank,
         processes=processes,
     )
-    return cast(Iterator[Batch], stream.batches(config.run.workers, _collate))
+    return cast(Iterator[Batch], stream.batches(config.run.workers, collate))
 
 
 def settling_batches(dataset: DetectionDataset, config: RunConfig) -> Iterator[Batch]:
@@ -73,7 +73,8 @@ def settling_batches(dataset: DetectionDataset, config: RunConfig) -> Iterator[B
     return islice(training_batches(dataset, config.model_copy(update={"run": alone}), 0), steps)
 
 
-def _collate(examples: list[Example]) -> Batch:
+def collate(examples: list[Example]) -> Batch:
+    """One batch of examples: all first views, then all second ones, each with its image's target."""
     views = len(examples[0][0])
     images = [pictures[view] for view in range(views) for pictures, _ in examples]
     return images, [target for _, target in examples] * views

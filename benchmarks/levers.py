@@ -1,0 +1,98 @@
+"""What every lever of training costs: a step of the miniature world's detector, with the making of its images."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from PIL import Image
+
+from benchmarks.detectors import CLASSES, MINI, Size, Work
+from clipgap.augment import FeatureAugmentation, OffsetFeatures
+from clipgap.augment.levers import Placed
+from clipgap.classes import make_lever
+from clipgap.clip import load_clip
+from clipgap.config import FEATURES, ImageConfig, RunConfig, load_config
+from clipgap.data import Sample
+from clipgap.data.dataset import Target
+from clipgap.data.stream import generator_for
+from clipgap.detector import Detector, DetectorSpec
+from clipgap.diversify import make_diversifier
+from clipgap.engine.train.batches import MakeExample, collate
+from clipgap.engine.train.trainer import Trainer
+
+IMAGE_LEVERS = ("photometric", "corruptions", "random_conv", "fourier", "oa_mix")
+TWO_VIEWS = "diversify={kinds: [photometric], views: 2, probability: 1}"
+FEATURE_LEVERS = ("fitted", "norm", "mixstyle")
+WAYS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    **{f"diversify: {kind}, half of the images": (f"diversify.kinds=[{kind}]",) for kind in IMAGE_LEVERS},
+    "diversify: photometric, two views": (TWO_VIEWS,),
+    "two views and align": (
+        "diversify={kinds: [photometric], views: 2, probability: 1}",
+        "align={classes: 1, boxes: 1}",
+    ),
+    **{
+        f"augment: {kind}": (f"augment.kind={kind}", "augment.probability=1") for kind in ("fitted", "norm", "mixstyle")
+    },
+    "tune: pull_back": ("tune.pull_back=0.01",),
+    "tune: low_rank": ("tune.low_rank=16",),
+    "tune: layer3 frozen": ("detector.frozen=[stem, layer1, layer2, layer3]",),
+    "average: ema": ("average.over=ema",),
+}
+"""Settings by the lever's name."""
+
+
+def picture(size: Size, number: int) -> Sample:
+    """A smooth picture of the detector's size with 8 boxes."""
+    random = np.random.default_rng(number)
+    coarse = Image.fromarray(random.integers(0, 256, (size.height // 16, size.width // 16, 3), dtype=np.uint8))
+    side = size.height / 4
+    corners = torch.from_numpy(random.random((8, 2), np.float32)) * torch.tensor(
+        [size.width - side, size.height - side]
+    )
+    target = Target(
+        boxes=torch.cat([corners, corners + side], dim=1),
+        labels=torch.from_numpy(random.integers(1, 8, 8)),
+        difficult=torch.zeros(8, dtype=torch.bool),
+        iscrowd=torch.zeros(8, dtype=torch.bool),
+        image_id=str(number),
+    )
+    return Sample(coarse.resize((size.width, size.height), Image.Resampling.BICUBIC), target)
+
+
+def lever_step(*settings: str, size: Size = MINI, batch: int = 4) -> Work:
+    """Four examples made and one step trained on them; gives the losses."""
+    config = load_config("mini_world", ["augment.kind=none", *settings, "train.lr=1e-5", "run.device=cpu"])
+    clip = load_clip(size.clip)
+    spec = DetectorSpec(
+        classes=CLASSES,
+        tower=clip.tower_spec,
+        description="benchmark",
+        image=ImageConfig(short_side=size.height, long_side=size.width),
+        detector=config.detector,
+    )
+    torch.manual_seed(0)
+    detector = Detector.from_clip(clip, spec).to(memory_format=torch.channels_last)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    trainer = Trainer(detector, config, _augmentation(config, clip.tower_spec.c4_channels), fabric)
+    make = MakeExample(spec.image, 0.5, make_diversifier(config.diversify), config.diversify.views)
+    samples, steps = [picture(size, number) for number in range(batch)], iter(range(10**6))
+
+    def step() -> dict[str, float]:
+        number = next(steps)
+        examples = [make(one, generator_for(number, place)) for place, one in enumerate(samples)]
+        return trainer.step(collate(examples), number, number)
+
+    return step
+
+
+def _augmentation(config: RunConfig, channels: int) -> FeatureAugmentation | None:
+    placed = []
+    for kind in config.augment.kinds:
+        probability = config.augment.probability
+        if kind in FEATURES:
+            placed.append(Placed(make_lever(FEATURES[kind], "augment.kind", probability), config.augment.layer))
+        else:
+            placed.append(Placed(OffsetFeatures(torch.zeros(15, channels), probability), None))
+    return FeatureAugmentation(placed) if placed else None
