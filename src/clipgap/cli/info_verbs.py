@@ -33,7 +33,7 @@ def schema() -> None:
 
 
 def doctor(as_json: Json = False) -> int:
-    """Say whether this machine has what clipgap needs: versions, torchvision's operators, GPU, CLIP weights."""
+    """Say whether this machine has what clipgap needs: versions, torchvision's operators, GPU, weights."""
     from clipgap.cli.show import say
     from clipgap.engine.doctor import examine
 

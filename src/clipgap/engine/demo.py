@@ -146,9 +146,11 @@ def _compare(out: Path, config: RunConfig, file: Path) -> None:
             marks = marks_of(found, config.data.classes, DRAW_SCORE, truth.boxes(path, picture.size))
             column.append(Panel(f"{domain}, {title}", picture, marks))
         columns.append(column)
-    note = ("Both detectors were trained on daytime_clear only.", f"Boxes: detections of score {DRAW_SCORE} and more.")
+    note = ("The first test picture of every domain.", f"Boxes: detections of score {DRAW_SCORE} and more.")
     encoded = io.BytesIO()
-    sheet(columns, (*note, "Dashed, white: what is true.")).save(encoded, format="JPEG", quality=92)
+    sheet(columns, (*note, "Dashed, white: what is true.", "Trained on daytime_clear only, both.")).save(
+        encoded, format="JPEG", quality=92
+    )
     write_then_rename(file, lambda temporary: temporary.write_bytes(encoded.getbuffer()))
 
 
