@@ -30,6 +30,13 @@ SHOWN = 6
 """Pictures of a domain that are drawn."""
 DRAW_SCORE = 0.5
 """Least score of a detection that is drawn."""
+NOTE = (
+    "The first test picture of every domain.",
+    f"Boxes: detections of score {DRAW_SCORE} and more.",
+    "Dashed, white: what is true.",
+    "Both were trained on daytime_clear only.",
+)
+"""What is written on the sheet."""
 LENGTHS: dict[str, tuple[int, tuple[str, ...]]] = {
     "whole": (1000, ("train.steps=400", "train.lr_steps=[300]")),
     "quick": (300, ("train.steps=120", "train.lr_steps=[90]")),
@@ -146,11 +153,8 @@ def _compare(out: Path, config: RunConfig, file: Path) -> None:
             marks = marks_of(found, config.data.classes, DRAW_SCORE, truth.boxes(path, picture.size))
             column.append(Panel(f"{domain}, {title}", picture, marks))
         columns.append(column)
-    note = ("The first test picture of every domain.", f"Boxes: detections of score {DRAW_SCORE} and more.")
     encoded = io.BytesIO()
-    sheet(columns, (*note, "Dashed, white: what is true.", "Trained on daytime_clear only, both.")).save(
-        encoded, format="JPEG", quality=92
-    )
+    sheet(columns, NOTE).save(encoded, format="JPEG", quality=92)
     write_then_rename(file, lambda temporary: temporary.write_bytes(encoded.getbuffer()))
 
 

@@ -24,14 +24,8 @@ class Finding(NamedTuple):
 
 def examine() -> list[Finding]:
     """Look at versions, torchvision's compiled operators, the GPU, and the weights that are here."""
-    return [
-        Finding("ok", "python", platform.python_version()),
-        *_packages(),
-        _operators(),
-        _gpu(),
-        _shipped(),
-        *_weights(),
-    ]
+    python = Finding("ok", "python", platform.python_version())
+    return [python, *_packages(), _operators(), _gpu(), _shipped(), *_weights()]
 
 
 def _packages() -> list[Finding]:
