@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from clipgap.cli.main import main
+from clipgap.config import RunConfig, load_config
 from clipgap.detector import Detector
-from clipgap.engine.fitter import Fitter
+from clipgap.engine.train import train
 from clipgap.export import export_onnx
 from tests.runs import SMALL_RUN, make_run
 
@@ -215,52 +217,61 @@ def test_world_make_writes_the_same_bytes_for_a_seed(run: Run, tmp_path: Path) -
     assert (code, "is there already" in err) == (2, True)
 
 
-def test_the_demo_compares_two_trainings_and_goes_on_where_it_was(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def short_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     short = [line for line in SMALL_RUN if not line.startswith(("data", "clip", "augment", "run"))]
     monkeypatch.setattr("clipgap.engine.demo.LENGTHS", {"quick": (4, (*short, "run.workers=0"))})
+
+
+@pytest.mark.usefixtures("short_demo")
+def test_the_demo_compares_two_trainings_and_goes_on_where_it_was(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "demo"
     code, first, _ = run("demo", "--quick", "--device", "cpu", "--out", out, "--json")
     assert code == 0
-    scores = json.loads(first)["scores"]
-    assert list(scores) == ["without augmentation", "with semantic augmentation"]
-    assert next(iter(scores["without augmentation"])) == "daytime_clear"
-    assert list(scores["without augmentation"])[-1] == "mean over targets"
-    assert len(list((out / "predictions").glob("*/drawn/*.jpg"))) == 5
+    told = json.loads(first)
+    base, recipe = told["scores"]["base: no lever"], told["scores"]["recipe: robust"]
+    assert list(told["scores"]) == ["base: no lever", "recipe: robust"]
+    assert (next(iter(base)), list(base)[-1]) == ("daytime_clear", "mean over targets")
+    assert told["gain"] == {domain: recipe[domain] - base[domain] for domain in base}
+    configs = [load_config(out / f"run_{name}/run.yaml") for name in ("base", "robust")]
+    assert [config.recipe for config in configs] == [None, "robust"]
+    assert [(config.augment.kinds, config.diversify.kinds) for config in configs] == [((), []), ((), ["photometric"])]
+    for name in ("base", "robust"):
+        assert len(list((out / "predictions" / name).glob("*/drawn/*.jpg"))) == 5
+        asked = json.loads((out / "predictions" / name / "night_rainy/predict.json").read_text())
+        assert asked["--draw-score"] == 0.5
+    with Image.open(out / "compared.jpg") as picture:
+        assert picture.width == 1600
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     code, again, _ = run("demo", "--quick", "--device", "cpu", "--out", out)
     assert code == 0
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
-    assert "mean over targets" in again
-    assert "mostly chance" in again
+    assert "gain" in again
+    assert "One training of each kind" in again
     code, _, err = run("demo", "--quick", "--device", "cpu", "--out", out, "--seed", 7)
     assert (code, "holds a demo of other settings" in err) == (2, True)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
 
 
-def test_a_demo_that_was_broken_off_in_step_one_goes_on(
+@pytest.mark.usefixtures("short_demo")
+def test_a_demo_that_was_broken_off_in_a_training_goes_on(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = [line for line in SMALL_RUN if not line.startswith(("data", "clip", "augment", "run"))]
-    monkeypatch.setattr("clipgap.engine.demo.LENGTHS", {"quick": (4, (*short, "run.workers=0"))})
-    monkeypatch.setattr("clipgap.engine.fit.SAVE_EVERY", 1)
-    move, moved = Fitter.move, []
+    trained: list[bool] = []
 
-    def break_off(self: Fitter, *arguments: object) -> object:
-        moved.append(1)
-        if len(moved) == 3:
+    def second_is_broken_off(config: RunConfig, resume: bool = False) -> object:
+        trained.append(resume)
+        if len(trained) == 2:
             raise KeyboardInterrupt
-        return move(self, *arguments)  # type: ignore[arg-type]
+        return train(config, resume=resume)
 
-    monkeypatch.setattr(Fitter, "move", break_off)
+    monkeypatch.setattr("clipgap.engine.demo.train", second_is_broken_off)
     demo = ("demo", "--quick", "--device", "cpu", "--out", tmp_path / "demo")
     code, _, err = run(*demo)
     assert (code, "clipgap: interrupted; " in err) == (130, True)
-    assert (tmp_path / "demo" / "augmentations.safetensors.resume").is_file()
     code, out, _ = run(*demo)
-    assert (code, "mean over targets" in out) == (0, True)
-    assert len(moved) == 4  # two, the one that was broken off, and the last of three
+    assert (code, "gain" in out) == (0, True)
+    assert trained == [False, False, False]
 
 
 def test_a_folder_of_something_else_is_no_place_for_a_demo(run: Run, made: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from clipgap.cli.commands import command, config_words, free, going_on, setting
 from clipgap.cli.main import main
@@ -57,6 +58,36 @@ def test_every_next_command_works_as_it_stands(
         assert code == 0, err
         words = printed_command(out, "next: ") if "next: " in out else []
     assert verbs == ["data", "fit", "train", "evaluate", "predict", "evaluate"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "following"),
+    [
+        ((), ["fit"]),
+        (("augment.kind=pin",), ["train"]),
+        (("augment.kind=none", "diversify.kinds=[photometric]"), ["train"]),
+        (("data.prompts={}",), ["train", "augment.kind=none"]),
+    ],
+)
+def test_a_checked_set_is_trained_on_at_once_where_no_offsets_are_needed(
+    made: Path, capfd: pytest.CaptureFixture[str], settings: tuple[str, ...], following: list[str]
+) -> None:
+    code, out, err = run(capfd, "data", "check", "--config", made / "config.yaml", *setting_words(settings))
+    assert code == 0, err
+    words = ["--config", str(made / "config.yaml"), *setting_words((*settings, *following[1:]))]
+    assert printed_command(out, "next: ") == [following[0], *words]
+
+
+def test_a_data_file_is_trained_on_by_the_recipe(made: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    data = yaml.safe_load((made / "config.yaml").read_text())["data"]
+    (tmp_path / "data.yaml").write_text(yaml.safe_dump(data))
+    code, out, err = run(capfd, "data", "check", "--config", tmp_path / "data.yaml")
+    assert code == 0, err
+    assert printed_command(out, "next: ") == ["train", "--config", str(tmp_path / "data.yaml")]
+
+
+def setting_words(settings: tuple[str, ...]) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
 
 
 @pytest.mark.parametrize(("verb", "owner", "name"), [("fit", Fitter, "move"), ("train", Trainer, "step")])

@@ -18,6 +18,7 @@ FLOORS = {
     "config": 1,
     "weights": 1,
     "classes": 1,
+    "detectors": 1,
     "parse": 0,
     "kinds": 0,
     "clip": 2,

@@ -11,7 +11,7 @@ import typer
 from clipgap.cli.commands import command, config_words
 from clipgap.cli.early import require_folders
 from clipgap.cli.options import Config, Json, Settings, resolve
-from clipgap.config import DataConfig
+from clipgap.config import RunConfig
 from clipgap.errors import ConfigError
 from clipgap.files import require_new
 
@@ -21,7 +21,8 @@ app = typer.Typer(help="Check and convert data sets.")
 @app.command()
 def check(config: Config, settings: Settings = [], as_json: Json = False) -> int:  # noqa: B006
     """Count images and boxes of every domain, and tell every fault with its file and place."""
-    data = resolve(config, settings).data
+    resolved = resolve(config, settings)
+    data = resolved.data
     if not any(data.folder(domain).is_dir() for domain in data.domains):
         require_folders(data, data.domains)
     from clipgap.cli.show import say, stdout
@@ -34,13 +35,15 @@ def check(config: Config, settings: Settings = [], as_json: Json = False) -> int
     else:
         stdout.print(report.render())
         if report.ok and data.source.pieces("train"):
-            say(f"next: {_next(data, config_words(config, settings))}")
+            say(f"next: {_next(resolved, config_words(config, settings))}")
     return 0 if report.ok else 2
 
 
-def _next(data: DataConfig, words: list[str]) -> str:
-    """Step one, or, where there are no prompts to fit anything to, step two without it."""
-    if data.prompts.set or data.prompts.targets:
+def _next(config: RunConfig, words: list[str]) -> str:
+    """Step one where its offsets are used; otherwise, or where there are no prompts to fit any to, step two."""
+    if config.augment.offsets is None:
+        return command("train", *words)
+    if config.data.prompts.set or config.data.prompts.targets:
         return command("fit", *words)
     return command("train", *words, "--set", "augment.kind=none")
 

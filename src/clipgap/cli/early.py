@@ -42,6 +42,11 @@ def require_offsets(config: RunConfig) -> None:
         raise WeightsError(f"{offsets}: no such file of semantic augmentations; `clipgap fit` makes one")
 
 
+def holds_detector(folder: Path) -> bool:
+    """Whether a folder may hold a detector: of a run, by itself, or exported."""
+    return any((folder / name).is_file() for name in ("config.yaml", "detector.json"))
+
+
 def require_detector(folder: Path) -> None:
     """Make sure that a folder may hold a detector.
 
@@ -50,7 +55,7 @@ def require_detector(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise WeightsError(f"{folder}: no such folder; give a run folder, a Detector folder, or an exported one")
-    if not any((folder / name).is_file() for name in ("config.yaml", "detector.json")):
+    if not holds_detector(folder):
         raise WeightsError(
             f"{folder}: holds no detector (config.yaml of a run or Detector folder, detector.json of an exported one)"
         )

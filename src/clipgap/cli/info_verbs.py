@@ -33,7 +33,7 @@ def schema() -> None:
 
 
 def doctor(as_json: Json = False) -> int:
-    """Say whether this machine has what clipgap needs: versions, torchvision's operators, GPU, CLIP weights."""
+    """Say whether this machine has what clipgap needs: versions, torchvision's operators, GPU, weights."""
     from clipgap.cli.show import say
     from clipgap.engine.doctor import examine
 
@@ -56,7 +56,7 @@ def demo(
     seed: Seed = None,
     as_json: Json = False,
 ) -> None:
-    """Try the whole method on a drawn world: fit, train on clear day with and without it, score five domains."""
+    """Try the recipe `robust` on a drawn world: train on clear day without and with it, score five domains."""
     if not (out / "demo.json").exists():
         require_new(out, "--out")
     from clipgap.cli.show import print_comparison, say
@@ -68,10 +68,11 @@ def demo(
         number = error.exit_code - 128 if isinstance(error, Interrupted) else 2
         raise Interrupted(f"interrupted; what is done stays in {out}", signal=number) from None
     if as_json:
-        typer.echo(json.dumps({"scores": compared.scores, "pictures": str(compared.pictures)}))
+        places = {"pictures": str(compared.pictures), "compared": str(compared.sheet)}
+        typer.echo(json.dumps({"scores": compared.scores, "gain": compared.gain, **places}))
         return
-    print_comparison(compared.scores)
-    say("AP50. One short training of each kind: their difference is mostly chance; docs/results.md has several seeds.")
-    say(f"pictures: {compared.pictures}; runs: {out / 'run_none'}, {out / 'run_fitted'}")
+    print_comparison(compared.scores, compared.gain)
+    say("One training of each kind: a gain may be chance; docs/results.md has several seeds and intervals.")
+    say(f"pictures: {compared.sheet}, {compared.pictures}; runs: {out / 'run_base'}, {out / 'run_robust'}")
     say("Your own data: README.md; the world is told of in docs/world.md")
-    say(f"next: {command('evaluate', out / 'run_fitted')}")
+    say(f"next: {command('evaluate', out / 'run_robust')}")

@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipgap.cli.commands import command
-from clipgap.cli.early import hash_of, require_detector
+from clipgap.cli.early import hash_of, holds_detector, require_detector
 from clipgap.cli.options import Device, Json
 from clipgap.config import DetectionPrecision, RunSection, load_data_config
+from clipgap.detectors import shipped_detector
+from clipgap.errors import ClipgapError
 
 if TYPE_CHECKING:
     from clipgap.engine.predict import Predictions, Predictor
 
-INPUTS = "Images, videos, folders of them, globs in quotes ('photos/**/*.jpg'), or @list.txt with one of these a line."
+WORDS = "A run folder, an imported Detector folder, or an exported one (none: the one that ships); then "
+INPUTS = "images, videos, folders of them, globs in quotes ('photos/**/*.jpg'), or @list.txt with one of these a line."
 TRUTH = "Run config or data file: draws the true boxes of images that are in it, dashed."
 RESUME = "Go on with a prediction that was interrupted."
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="A run folder, an imported Detector folder, or an exported one.")],
-    inputs: Annotated[list[str], typer.Argument(help=INPUTS)],
+    words: Annotated[list[str], typer.Argument(metavar="[RUN] INPUTS...", help=WORDS + INPUTS)],
     out: Annotated[Path, typer.Option(help="New folder for detections.json and the drawn images.")] = Path("out"),
     draw_score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a detection that is drawn.")] = 0.3,
     truth: Annotated[str | None, typer.Option(help=TRUTH)] = None,
@@ -35,7 +37,11 @@ def predict(
     as_json: Json = False,
 ) -> int:
     """Detect in images and videos: COCO results, JSON lines, drawn pictures."""
+    named, inputs = _told_apart(words)
+    run = named or shipped_detector()
     _refuse(run, inputs, out, resume, device)
+    if named is None:
+        typer.echo("clipgap: no detector named: the one that ships with clipgap, of the drawn world", err=True)
     data = load_data_config(truth) if truth else None
     if data:
         data.refuse_inside(out, "--out")
@@ -53,6 +59,24 @@ def predict(
         typer.echo(f"clipgap: {line}", err=True)
     _tell(result, run, out, truth, as_json)
     return 2 if result.unreadable else 0
+
+
+def _told_apart(words: list[str]) -> tuple[Path | None, list[str]]:
+    """The folder of the detector, None where none is named, and the inputs.
+
+    Raises:
+        ClipgapError: only a detector is named.
+    """
+    from clipgap.engine.predict.inputs import looks_like_input
+
+    first = Path(words[0])
+    if holds_detector(first):
+        if len(words) == 1:
+            raise ClipgapError(f"{first}: is a detector; name images, videos or folders of them behind it")
+        return first, words[1:]
+    if len(words) == 1 or looks_like_input(words[0]):
+        return None, words
+    return first, words[1:]
 
 
 def _refuse(run: Path, inputs: list[str], out: Path, resume: bool, device: str | None) -> None:

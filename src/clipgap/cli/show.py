@@ -58,14 +58,14 @@ def tell_trained(result: Trained, steps: int) -> None:
         log.print(f"{said} after {steps} steps: it finds next to nothing; train longer (train.steps)", style="yellow")
 
 
-def print_comparison(scores: dict[str, dict[str, float]]) -> None:
-    """Two trainings side by side: a row a domain."""
+def print_comparison(scores: dict[str, dict[str, float]], gain: dict[str, float]) -> None:
+    """Two trainings and what the second has more: a line each, a column a domain."""
     table = Table(title="AP50", title_justify="left")
-    table.add_column("domain")
-    for title in scores:
-        table.add_column(title, justify="right")
-    table.add_column("difference", justify="right")
-    before, after = scores.values()
-    for domain, value in before.items():
-        table.add_row(domain, f"{value:.1f}", f"{after[domain]:.1f}", f"{after[domain] - value:+.1f}")
+    table.add_column("", no_wrap=True)
+    for domain in gain:
+        table.add_column(domain.replace("_", "_\n").replace(" over ", "\nover "), justify="right")  # 80 letters wide
+    for title, row in scores.items():
+        table.add_row(title, *(f"{row[domain]:.1f}" for domain in gain))
+    table.add_section()
+    table.add_row("gain", *(f"{value:+.1f}" for value in gain.values()))
     stdout.print(table)

@@ -1,41 +1,67 @@
-"""The demo: the whole method on the miniature world, with and without its augmentation, at demo length."""
+"""The demo: a detector trained without any lever and one by the recipe `robust`, on the miniature world."""
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from PIL import Image
 
 from clipgap.config import RunConfig, load_config
+from clipgap.data import load_domains
 from clipgap.detector import Detector
 from clipgap.engine.evaluate import evaluate_run
-from clipgap.engine.fit import fit, half_done
-from clipgap.engine.predict import predict
+from clipgap.engine.predict import PredictSettings, Truth, predict
+from clipgap.engine.predict.drawing import marks_of
+from clipgap.engine.predict.sheet import Panel, sheet
 from clipgap.engine.progress import log, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import pick_device
 from clipgap.engine.train import train
 from clipgap.errors import DataError
-from clipgap.files import require_new, write_text
+from clipgap.files import require_new, write_text, write_then_rename
 from clipgap.world import DOMAINS, write_world
 
 SHOWN = 6
 """Pictures of a domain that are drawn."""
+DRAW_SCORE = 0.5
+"""Least score of a detection that is drawn."""
+NOTE = (
+    "The first test picture of every domain.",
+    f"Boxes: detections of score {DRAW_SCORE} and more.",
+    "Dashed, white: what is true.",
+    "Both were trained on daytime_clear only.",
+)
+"""What is written on the sheet."""
 LENGTHS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "whole": (1000, ("train.steps=500", "train.lr_steps=[375]")),
-    "quick": (300, ("train.steps=150", "train.lr_steps=[120]", "fit.steps=60")),
+    "whole": (1000, ("train.steps=400", "train.lr_steps=[300]")),
+    "quick": (300, ("train.steps=120", "train.lr_steps=[90]")),
 }
 """Scenes to train on, and the settings that differ from the preset."""
-WITHOUT, WITH = "without augmentation", "with semantic augmentation"
+KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "base": ("base: no lever", ("recipe=null", "augment.kind=none")),
+    "robust": ("recipe: robust", ("recipe=robust",)),
+}
+"""What is compared: name of its folders, title, and what it sets."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """AP of every domain by the kind of training, and where the drawn detections are."""
+    """AP50 (0-100) of every domain, and its mean over targets, by the kind of training; and where the pictures are."""
 
     scores: dict[str, dict[str, float]]
     pictures: Path
+    sheet: Path
+
+    @property
+    def gain(self) -> dict[str, float]:
+        """What the recipe has more than the base, domain by domain."""
+        base, recipe = self.scores.values()
+        return {name: recipe[name] - value for name, value in base.items()}
 
 
 def draw_world(folder: Path, seed: int, scenes: int, held_out: int, workers: int) -> None:
@@ -45,7 +71,7 @@ def draw_world(folder: Path, seed: int, scenes: int, held_out: int, workers: int
 
 
 def run_demo(out: Path, quick: bool = False, overrides: tuple[str, ...] = ()) -> Compared:
-    """Draw a world, fit the augmentations, train on clear day twice, score five domains, draw detections.
+    """Draw a world, train on clear day without and with the recipe, score five domains, draw what both detect.
 
     What is in `out` already is not done again: an interrupted demo goes on when it is called again.
 
@@ -53,36 +79,34 @@ def run_demo(out: Path, quick: bool = False, overrides: tuple[str, ...] = ()) ->
         DataError: `out` holds a demo of other settings, or something else.
     """
     scenes, shorter = LENGTHS["quick" if quick else "whole"]
-    places = {"data.root": out / "world", "augment.file": out / "augmentations.safetensors"}
-    settings = [*(f"{key}={json.dumps(str(path))}" for key, path in places.items()), *shorter, *overrides]
-    base = load_config("mini_world", settings)
-    _claim(out, base, scenes)
-    log.print("1/5 draw a world: five domains, seven classes", style="bold")
+    settings = [f"data.root={json.dumps(str(out / 'world'))}", *shorter, *overrides]
+    configs = {
+        name: load_config("mini_world", [*settings, *own, f"run.out={json.dumps(str(out / f'run_{name}'))}"])
+        for name, (_, own) in KINDS.items()
+    }
+    _claim(out, configs, scenes)
+    log.print("1/4 draw a world: five domains, seven classes", style="bold")
+    run = configs["base"].run
     if not (out / "world").exists():
-        draw_world(out / "world", base.run.seed, scenes, max(scenes // 5, 1), max(base.run.workers, 1))
-    log.print("2/5 step one: fit the semantic augmentations, from words and clear-day pictures", style="bold")
-    if not places["augment.file"].exists():
-        fit(base, places["augment.file"], resume=half_done(places["augment.file"]).exists())
+        draw_world(out / "world", run.seed, scenes, max(scenes // 5, 1), max(run.workers, 1))
     scores = {}
-    for number, (title, kind) in enumerate(((WITHOUT, "none"), (WITH, "fitted")), start=3):
-        run = out / f"run_{kind}"
-        config = load_config("mini_world", [*settings, f"augment.kind={kind}", f"run.out={json.dumps(str(run))}"])
-        log.print(f"{number}/5 step two: train on daytime_clear only, {title}; score five domains", style="bold")
-        scores[title] = _scores(config, run)
-    log.print("5/5 detect, in pictures that were not trained on", style="bold")
-    detector = Detector.load(out / "run_fitted", pick_device(base.run))
-    for domain in DOMAINS:
-        found = out / "predictions" / domain
-        if not (found / "detections.json").exists():
-            shutil.rmtree(found, ignore_errors=True)
-            predict(detector, _pictures(out / "world" / domain), found, show=False)
-    return Compared(scores, out / "predictions")
+    for number, (name, config) in enumerate(configs.items(), start=2):
+        title = KINDS[name][0]
+        log.print(f"{number}/4 train on daytime_clear only, {title}; score five domains", style="bold")
+        scores[title] = _scores(config, out / f"run_{name}")
+    log.print("4/4 detect with both, in pictures that were not trained on", style="bold")
+    for name in KINDS:
+        _detect(out, name, configs[name])
+    compared = Compared(scores, out / "predictions", out / "compared.jpg")
+    if not compared.sheet.exists():
+        _compare(out, configs["base"], compared.sheet)
+    return compared
 
 
-def _claim(out: Path, config: RunConfig, scenes: int) -> None:
+def _claim(out: Path, configs: dict[str, RunConfig], scenes: int) -> None:
     """Write down which demo the folder is of, or make sure that it is the same."""
-    places = {"run": {"out", "device", "workers"}, "data": {"root"}, "augment": {"file"}}
-    said = {"scenes": scenes, **config.model_dump(mode="json", exclude=places)}
+    places = {"run": {"out", "device", "workers"}, "data": {"root"}}
+    said = {"scenes": scenes} | {name: one.model_dump(mode="json", exclude=places) for name, one in configs.items()}
     file = out / "demo.json"
     if not file.exists():
         require_new(out, "--out")
@@ -100,6 +124,44 @@ def _scores(config: RunConfig, run: Path) -> dict[str, float]:
     return {name: one["ap50"] for name, one in content["domains"].items()} | {
         "mean over targets": content["mean_targets"]
     }
+
+
+def _detect(out: Path, name: str, config: RunConfig) -> None:
+    """Fill `predictions/NAME/DOMAIN` for every domain that has none yet."""
+    folders = {domain: out / "predictions" / name / domain for domain in DOMAINS}
+    missing = {domain: found for domain, found in folders.items() if not (found / "detections.json").exists()}
+    if not missing:
+        return
+    detector = Detector.load(out / f"run_{name}", pick_device(config.run)).for_inference()
+    for domain, found in missing.items():
+        shutil.rmtree(found, ignore_errors=True)
+        predict(detector, _pictures(out / "world" / domain), found, PredictSettings(DRAW_SCORE), show=False)
+
+
+def _compare(out: Path, config: RunConfig, file: Path) -> None:
+    """One picture of every domain, by base and recipe, with what is true."""
+    domains = load_domains(config.data)
+    truth = Truth("the world", domains)
+    columns = []
+    for domain in DOMAINS:
+        path = _pictures(out / "world" / domain)[0]
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
+        column = []
+        for name, (title, _) in KINDS.items():
+            found = _found(out / "predictions" / name / domain)
+            marks = marks_of(found, config.data.classes, DRAW_SCORE, truth.boxes(path, picture.size))
+            column.append(Panel(f"{domain}, {title}", picture, marks))
+        columns.append(column)
+    encoded = io.BytesIO()
+    sheet(columns, NOTE).save(encoded, format="JPEG", quality=92)
+    write_then_rename(file, lambda temporary: temporary.write_bytes(encoded.getbuffer()))
+
+
+def _found(folder: Path) -> list[dict[str, Any]]:
+    """What was detected in the first of a domain's pictures."""
+    results = json.loads((folder / "detections.json").read_text(encoding="utf-8"))
+    return [one for one in results if one["image_id"] == 1]
 
 
 def _pictures(domain: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from clipgap import detectors
 from clipgap.clip import cached_weights
 from clipgap.clip.load import CACHE
 from clipgap.config import CLIPS
@@ -22,8 +23,9 @@ class Finding(NamedTuple):
 
 
 def examine() -> list[Finding]:
-    """Look at versions, torchvision's compiled operators, the GPU and the CLIP weights that are here."""
-    return [Finding("ok", "python", platform.python_version()), *_packages(), _operators(), _gpu(), *_weights()]
+    """Look at versions, torchvision's compiled operators, the GPU, and the weights that are here."""
+    python = Finding("ok", "python", platform.python_version())
+    return [python, *_packages(), _operators(), _gpu(), _shipped(), *_weights()]
 
 
 def _packages() -> list[Finding]:
@@ -49,6 +51,13 @@ def _gpu() -> Finding:
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         return Finding("ok", "GPU", names)
     return Finding("missing", "GPU", f"none that torch {torch.__version__} can use; everything runs on the CPU, slowly")
+
+
+def _shipped() -> Finding:
+    what, folder = "detector of the drawn world", detectors.MINI_WORLD
+    if detectors.has_shipped():
+        return Finding("ok", what, str(folder))
+    return Finding("missing", what, f"not in {folder}; `clipgap predict` needs a detector to be named")
 
 
 def _weights() -> list[Finding]:

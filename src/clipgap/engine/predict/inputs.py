@@ -28,6 +28,18 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
 
 
+def looks_like_input(word: str) -> bool:
+    """Whether a word means what is to be predicted on, and no folder of a detector.
+
+    Lists, globs, folders with images or videos, and names of images and videos do, whether they are there or not.
+    """
+    path = Path(word)
+    if os.path.isdir(path):
+        return bool(_pictured(path.rglob("*")))
+    named = path.suffix and _pictured([path])  # what has no suffix is no name of an image: torch can wait
+    return word.startswith("@") or glob.has_magic(word) or bool(named)
+
+
 def find_inputs(inputs: Sequence[str | Path], without: Path | None = None) -> list[Path]:
     """The images and videos that are meant; every file once, in the order given, those of a folder sorted.
 
