@@ -61,5 +61,5 @@ def cast(scene: Scene, bearing: float, elevation: float) -> Share:
         inside = (column >= 0) & (column < WIDTH) & (row >= 0) & (row < HEIGHT)
         at = np.clip(row, 0, HEIGHT - 1).astype(np.intp), np.clip(column, 0, WIDTH - 1).astype(np.intp)
         shade[inside & blocks[at] & (np.abs(scene.depth[at] - ahead) < STEP)] = 1
-    soft = cv2.resize(cv2.GaussianBlur(shade, (0, 0), 0.8), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+    soft = cv2.resize(cv2.GaussianBlur(shade, (0, 0), 1.2), (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     return np.asarray(soft * (scene.owner == 1), dtype=np.float32)

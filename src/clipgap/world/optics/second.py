@@ -2,8 +2,8 @@
 
 Sources: snow is flakes of several distances (Barnum, Narasimhan and Kanade, IJCV 2010) under Koschmieder's law. Dust is
 that law colour by colour (chromatic scattering: Narasimhan and Nayar, IJCV 2002), with mineral dust's loss of blue
-(Sokolik and Toon, JGR 1999). Glare is the veil of Stiles and Holladay, 10 E / theta^2 (CIE 135/1, 1999), and the bloom of a
-lens (Talvala et al., SIGGRAPH 2007). A low sun is warm light under a blue sky (Preetham et al., SIGGRAPH 1999).
+(Sokolik and Toon, JGR 1999). Glare is the veil of Stiles and Holladay, 10 E / theta^2 (CIE 135/1, 1999), and the bloom
+of a lens (Talvala et al., SIGGRAPH 2007). A low sun is warm light under a blue sky (Preetham et al., SIGGRAPH 1999).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def snowfall(scene: Scene, random: np.random.Generator) -> Pixels:
     wheel = np.abs(np.abs(sideways(scene))[..., None] - np.float32(scene.kerb) * np.array((0.14, 0.34), np.float32))
     tracks = np.exp(-((wheel / np.float32(0.4)) ** 2)).max(axis=2)
     ground = np.float32(random.uniform(0.78, 0.96)) * (1 - np.float32(random.uniform(0.3, 0.8)) * tracks)
-    caps = edge(scene, -1, 0, np.where(houses(scene), np.float32(1.2), np.float32(0.14)))
+    caps = edge(scene, -1, 0, np.where(houses(scene), np.float32(1.2), np.float32(0.07)))
     share = np.where(scene.owner == 1, ground, np.float32(0.9) * caps)[..., None]
     light = (TO_LINEAR[scene.colour] * (1 - share) + white * share) * ambient
     light *= (1 - np.float32(0.2) * scene.shadow * (scene.owner == 1))[..., None]
@@ -49,9 +49,8 @@ def snowfall(scene: Scene, random: np.random.Generator) -> Pixels:
 def dust(scene: Scene, random: np.random.Generator) -> Pixels:
     """A dust storm by day: yellow-brown haze by distance, little blue, a grainy picture."""
     level = np.float32(random.uniform(0.75, 1.05))
-    film = np.where(scene.owner == 1, random.uniform(0.2, 0.45), random.uniform(0.05, 0.2)).astype(np.float32)[
-        ..., None
-    ]
+    lying, clinging = random.uniform(0.2, 0.45), random.uniform(0.05, 0.2)
+    film = np.where(scene.owner == 1, np.float32(lying), np.float32(clinging))[..., None]
     surfaces = TO_LINEAR[scene.colour] * (1 - film) + rgb(0.44, 0.32, 0.17) * film
     light = surfaces * (level * rgb(0.95, 0.78, 0.5))
     light *= (1 - np.float32(0.25) * scene.shadow * (scene.owner == 1))[..., None]
@@ -64,14 +63,12 @@ def glare(scene: Scene, random: np.random.Generator) -> Pixels:
     """The sun in the picture: bloom and a veil around it, and all that faces the camera in its own shade."""
     camera = scene.camera
     column, row = random.uniform(0.25, 0.75) * WIDTH, random.uniform(0.2, 0.7) * camera.horizon
-    elevation, bearing = (
-        np.arctan2(camera.horizon - row, camera.focal),
-        np.arctan2(column - camera.centre, camera.focal),
-    )
+    bearing = float(np.arctan2(column - camera.centre, camera.focal))
+    elevation = float(np.arctan2(camera.horizon - row, camera.focal))
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     away = np.hypot(rows - np.float32(row), columns - np.float32(column))
     tint = rgb(1.0, 0.93, 0.78)
-    sunny = (1 - cast(scene, float(bearing), float(elevation))) * (scene.owner == 1)
+    sunny = (1 - cast(scene, bearing, elevation)) * (scene.owner == 1)
     shade = np.float32(random.uniform(0.2, 0.36)) * rgb(0.92, 0.97, 1.08)
     light = TO_LINEAR[scene.colour] * (shade + np.float32(0.55) * sunny[..., None] * tint)
     sheen = np.exp(-(((columns - np.float32(column)) / np.float32(0.16 * WIDTH)) ** 2)) * sunny
@@ -115,10 +112,10 @@ def _faded(light: Light, scene: Scene, visibility: float, colours: Light, air: L
 def _bloom(disc: Share) -> Share:
     """Light that the lens spreads: narrow, wide and over half of the picture."""
     quarter = cv2.resize(disc.astype(np.float32), (WIDTH // 4, HEIGHT // 4), interpolation=cv2.INTER_AREA)
-    spread = sum(
-        part * cv2.GaussianBlur(quarter, (0, 0), width) for part, width in ((0.6, 1.0), (0.7, 4.0), (0.8, 12.0))
-    )
-    return np.asarray(cv2.resize(np.asarray(spread), (WIDTH, HEIGHT)), dtype=np.float32)
+    spread: Share = np.zeros_like(quarter)
+    for part, width in ((0.6, 1.0), (0.7, 4.0), (0.8, 12.0)):
+        spread = spread + np.float32(part) * np.asarray(cv2.GaussianBlur(quarter, (0, 0), width), dtype=np.float32)
+    return np.asarray(cv2.resize(spread, (WIDTH, HEIGHT)), dtype=np.float32)
 
 
 SECOND_WEATHERS: dict[str, Callable[[Scene, np.random.Generator], Pixels]] = {
