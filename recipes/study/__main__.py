@@ -3,6 +3,7 @@
     python -m recipes.study mini_world            the table of docs/results.md, on the miniature weather world
     python -m recipes.study photos                the same rows on the photographs, from the same tiny CLIP
     python -m recipes.study recipe                the recipe, on worlds that were drawn before it
+    python -m recipes.study second                the recipe again, in streets and weathers that nothing was tuned on
     python -m recipes.study mini_world --print    only the table of the results that are there
 
 Rows of one seed share their scenes and the order of the data, so differences are paired. Every run leaves one JSON and

@@ -27,7 +27,7 @@ from clipgap.engine.fit import fit
 from clipgap.engine.progress import log
 from clipgap.engine.train import train
 from clipgap.errors import ConfigError
-from clipgap.world import DOMAINS, write_domain, write_world
+from clipgap.world import KINDS, write_domain, write_world
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,11 @@ def missing(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Ta
 def draw_world(world: Path, seed: int, study: Study, workers: int) -> None:
     """The world of a seed, where it is not there yet, with a folder `mixed` for the upper bound."""
     if not world.is_dir():
-        write_world(world, seed, study.scenes, study.held_out, workers, lambda pictures: None)
+        write_world(world, seed, study.scenes, study.held_out, workers, lambda pictures: None, study.world)
     if not (world / "mixed").is_dir():
-        write_domain(world / "mixed", tuple(DOMAINS), seed, {"train": study.scenes}, workers, lambda pictures: None)
+        domains = tuple(KINDS[study.world].domains)
+        splits = {"train": study.scenes}
+        write_domain(world / "mixed", domains, seed, splits, workers, lambda pictures: None, study.world)
 
 
 def first_of_each_fit(tasks: list[Task]) -> list[Task]:

@@ -191,11 +191,14 @@ def test_config_show_prints_what_a_run_would_use(made: Path, run: Run) -> None:
     assert "RunSection" in json.loads(out)["$defs"]
 
 
-def test_world_make_writes_the_same_bytes_for_a_seed(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["first", "second"])
+def test_world_make_writes_the_same_bytes_for_a_seed(run: Run, tmp_path: Path, kind: str) -> None:
     for name in ("a", "b"):
         code, out, _ = run(
             "world",
             "make",
+            "--kind",
+            kind,
             "--seed",
             7,
             "--scenes",
@@ -209,10 +212,12 @@ def test_world_make_writes_the_same_bytes_for_a_seed(run: Run, tmp_path: Path) -
             "--json",
         )
         assert code == 0
-        assert json.loads(out) == {"world": str(tmp_path / name), "seed": 7, "scenes": 3, "held_out": 1}
+        assert json.loads(out) == {"world": str(tmp_path / name), "kind": kind, "seed": 7, "scenes": 3, "held_out": 1}
     names = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*")]
     assert len(names) == 2 * (3 + 2 + 4) + 3 + 4
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+    domains = {"first": "night_rainy", "second": "dust_day"}
+    assert (tmp_path / "a" / domains[kind]).is_dir()
     code, _, err = run("world", "make", "--out", tmp_path / "a")
     assert (code, "is there already" in err) == (2, True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from recipes.study import __main__ as cli
 from recipes.study import running
 from recipes.study.printing import render, report
-from recipes.study.rows import DIFFERENCES, GAPS, ROWS, STUDIES, TEST_WORLDS, Study
+from recipes.study.rows import DIFFERENCES, GAPS, RECIPE_ROWS, ROWS, SECOND_WORLDS, STUDIES, TEST_WORLDS, Study
 from recipes.study.running import Task, read_results
 
+from clipgap.config import load_config
+from clipgap.data import load_domains
 from clipgap.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +119,21 @@ def test_the_test_worlds_of_the_recipe_are_new() -> None:
     used = {*STUDIES["mini_world"].worlds, *range(1000, 1011)}
     assert len(set(TEST_WORLDS)) == 8
     assert not used & set(TEST_WORLDS)
+
+
+def test_the_second_study_asks_the_recipes_rows_of_worlds_of_its_own_kind(tmp_path: Path) -> None:
+    second = STUDIES["second"]
+    assert all(row.settings == RECIPE_ROWS[name].settings for name, row in second.rows.items())
+    others = {world for name, study in STUDIES.items() if name != "second" for world in study.worlds}
+    assert len(set(SECOND_WORLDS) - others - set(range(1000, 1011))) == 5
+    running.draw_world(tmp_path / "w", 3, replace(second, scenes=5, held_out=1), 1)
+    domains = {target.name for target in load_config(second.config, [f"data.root={tmp_path}/w"]).data.targets}
+    assert {folder.name for folder in (tmp_path / "w").iterdir()} == {"daytime_clear", "mixed", *domains}
+    config = load_config(second.config, [f"data.root={tmp_path}/w", *second.rows["upper_bound"].settings])
+    assert len(load_domains(config.data).source.train or ()) == 5
+    same = ("clip", "image", "fit", "detector", "train")
+    first = load_config("mini_world")
+    assert all(getattr(config, name) == getattr(first, name) for name in same)
 
 
 def options_of(monkeypatch: pytest.MonkeyPatch, *words: str) -> argparse.Namespace:

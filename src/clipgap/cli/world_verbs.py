@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,10 @@ def make(
     held_out: Annotated[
         int | None, typer.Option(min=1, help="Scenes of val, test and each target; a fifth of --scenes by default.")
     ] = None,
+    kind: Annotated[
+        Literal["first", "second"],
+        typer.Option(help="The world of Diverse Weather's domains, or of snow, dust, glare and a low sun."),
+    ] = "first",
     seed: SeedOption = 0,
     workers: Workers = 2,
     as_json: Json = False,
@@ -35,12 +39,13 @@ def make(
     from clipgap.engine.demo import draw_world
 
     held_out = held_out or max(scenes // 5, 1)
-    draw_world(out, seed, scenes, held_out, workers)
+    draw_world(out, seed, scenes, held_out, workers, kind)
     if as_json:
-        typer.echo(json.dumps({"world": str(out), "seed": seed, "scenes": scenes, "held_out": held_out}))
+        typer.echo(json.dumps({"world": str(out), "kind": kind, "seed": seed, "scenes": scenes, "held_out": held_out}))
     else:
         say(f"{out}: {scenes + 6 * held_out} scenes in five domains, seed {seed}")
-        say(f"next: {command('fit', '--config', 'mini_world', *setting('data.root', out))}")
+        if kind == "first":  # the second has no preset: it is for the study `second` alone
+            say(f"next: {command('fit', '--config', 'mini_world', *setting('data.root', out))}")
 
 
 @app.command()

@@ -64,10 +64,10 @@ class Compared:
         return {name: recipe[name] - value for name, value in base.items()}
 
 
-def draw_world(folder: Path, seed: int, scenes: int, held_out: int, workers: int) -> None:
+def draw_world(folder: Path, seed: int, scenes: int, held_out: int, workers: int, kind: str = "first") -> None:
     """`write_world` with a progress bar."""
     with progress_bar("draw", scenes + 6 * held_out) as report:
-        write_world(folder, seed, scenes, held_out, workers, report)
+        write_world(folder, seed, scenes, held_out, workers, report, kind)
 
 
 def run_demo(out: Path, quick: bool = False, overrides: tuple[str, ...] = ()) -> Compared:

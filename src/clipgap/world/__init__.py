@@ -3,8 +3,10 @@
 from clipgap.world.album import Album, Crop, cut, draw_album
 from clipgap.world.canvas import HEIGHT, WIDTH
 from clipgap.world.captions import CONDITIONS, Caption, truth, write_caption
+from clipgap.world.kinds import DOMAINS, KINDS, TARGETS, Kind
 from clipgap.world.optics import Condition, photograph
-from clipgap.world.sets import DOMAINS, TARGETS, write_domain, write_world
+from clipgap.world.second import SECOND
+from clipgap.world.sets import write_domain, write_world
 from clipgap.world.street import Scene, Thing, draw_street
 from clipgap.world.style import STREETS, WEB, Style
 from clipgap.world.things import CLASSES
@@ -14,6 +16,8 @@ __all__ = [
     "CONDITIONS",
     "DOMAINS",
     "HEIGHT",
+    "KINDS",
+    "SECOND",
     "STREETS",
     "TARGETS",
     "WEB",
@@ -22,6 +26,7 @@ __all__ = [
     "Caption",
     "Condition",
     "Crop",
+    "Kind",
     "Scene",
     "Style",
     "Thing",

@@ -1,4 +1,4 @@
-"""Write a world to disk, laid out as Diverse Weather: five domains as VOC XML (METHOD, section 5)."""
+"""Write a world to disk, laid out as Diverse Weather is: five domains as VOC XML (METHOD, section 5)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,10 @@ from PIL import Image
 
 from clipgap.files import require_new
 from clipgap.world.canvas import HEIGHT, WIDTH
-from clipgap.world.optics import Condition, photograph
+from clipgap.world.kinds import SOURCE, Kind, kind_of
+from clipgap.world.optics import photograph
 from clipgap.world.street import Thing, draw_street
-from clipgap.world.style import STREETS, Style
 
-DOMAINS = {
-    "daytime_clear": Condition("clear", "day"),
-    "daytime_foggy": Condition("fog", "day"),
-    "night_sunny": Condition("clear", "night"),
-    "dusk_rainy": Condition("rain", "dusk"),
-    "night_rainy": Condition("rain", "night"),
-}
-"""Diverse Weather's domains. `night_sunny` is its own name for a clear night."""
-SOURCE, *TARGETS = DOMAINS
 SPLITS = {"train": 0, "val": 1, "test": 2}
 """Number of a split in the seed of its scenes."""
 CHUNK = 25
@@ -41,23 +32,26 @@ class Counter(Protocol):
 
 
 def write_world(
-    folder: Path, seed: int, scenes: int, held_out: int, workers: int, report: Counter, style: Style = STREETS
+    folder: Path, seed: int, scenes: int, held_out: int, workers: int, report: Counter, kind: str = "first"
 ) -> None:
-    """Draw a world: `scenes` of the source to train on, `held_out` for its val and test each, and for each target.
+    """Draw a world of a kind (`KINDS`): `scenes` of the source to train on, `held_out` for its val and test each, and
+    for each target.
 
     The same seed gives the same bytes, with any number of workers. Targets have one list, `train.txt`, which is what
     the real set is scored on.
 
     Raises:
+        ConfigError: there is no such kind.
         DataError: the folder holds something already.
     """
+    domains = kind_of(kind).domains
     require_new(folder, "--out")
     partial_folder = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial_folder, ignore_errors=True)
     try:
-        for domain in DOMAINS:
+        for domain in domains:
             splits = {"train": scenes, "val": held_out, "test": held_out} if domain == SOURCE else {"train": held_out}
-            write_domain(partial_folder / domain, (domain,), seed, splits, workers, report, style)
+            write_domain(partial_folder / domain, (domain,), seed, splits, workers, report, kind)
         if folder.is_dir():
             folder.rmdir()
         partial_folder.rename(folder)
@@ -72,13 +66,17 @@ def write_domain(
     splits: dict[str, int],
     workers: int,
     report: Counter,
-    style: Style = STREETS,
+    kind: str = "first",
 ) -> None:
-    """One VOC folder whose scenes take turns through the conditions of `domains`.
+    """One VOC folder whose scenes take turns through the conditions of `domains`, which are some of the kind's.
 
     A scene is drawn from the seed, the split and its number alone, so the first of `domains` decides nothing but the
     weather: a folder of several domains shows the very scenes of the source's.
+
+    Raises:
+        ConfigError: there is no such kind.
     """
+    world = kind_of(kind)
     voc = folder / "VOC2007"
     for part in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (voc / part).mkdir(parents=True)
@@ -86,8 +84,8 @@ def write_domain(
     for split, count in splits.items():
         names = [f"{split}_{i:05d}" for i in range(count)]
         (voc / "ImageSets" / "Main" / f"{split}.txt").write_text("".join(f"{n}\n" for n in names), encoding="utf-8")
-        key = (seed, list(DOMAINS).index(origin), SPLITS[split])
-        task = partial(_write_chunk, voc, split, count, key, domains, style)
+        key = (seed, list(world.domains).index(origin), SPLITS[split])
+        task = partial(_write_chunk, voc, split, count, key, domains, world)
         firsts = range(0, count, CHUNK)
         if workers < 2:
             for first in firsts:
@@ -99,13 +97,13 @@ def write_domain(
 
 
 def _write_chunk(
-    voc: Path, split: str, count: int, key: tuple[int, int, int], domains: tuple[str, ...], style: Style, first: int
+    voc: Path, split: str, count: int, key: tuple[int, int, int], domains: tuple[str, ...], kind: Kind, first: int
 ) -> int:
     cv2.setNumThreads(1)
     last = min(first + CHUNK, count)
     for i in range(first, last):
-        scene = draw_street(default_rng((*key, i)), style)
-        pixels = photograph(scene, DOMAINS[domains[i % len(domains)]], style, default_rng((*key, i, 1)))
+        scene = draw_street(default_rng((*key, i)), kind.style)
+        pixels = photograph(scene, kind.domains[domains[i % len(domains)]], kind.style, default_rng((*key, i, 1)))
         name = f"{split}_{i:05d}"
         Image.fromarray(pixels).save(voc / "JPEGImages" / f"{name}.jpg", quality=92)
         (voc / "Annotations" / f"{name}.xml").write_bytes(voc_xml(name, scene.things))

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clipgap.world.canvas import HEIGHT, WIDTH, Brush, Camera, Canvas, Colour
+from clipgap.world.canvas import HEIGHT, WIDTH, Camera, Canvas
 from clipgap.world.painter import Lamp, Painter, Place
-from clipgap.world.style import Style, shaded, vary
+from clipgap.world.roadside import furniture, ground, houses, paint_furniture
+from clipgap.world.style import Style
 from clipgap.world.things import draw_thing
 
 VISIBLE = 0.35
@@ -53,25 +54,31 @@ class Scene:
     pools: tuple[tuple[float, float, float], ...]
     """Where street lamps light the ground: column, row, radius in pixels."""
     camera: Camera
+    kerb: float
+    """Metres from the road's middle to the houses."""
     things: tuple[Thing, ...]
 
 
 def draw_street(random: np.random.Generator, style: Style) -> Scene:
     """A street with its things on it."""
+    layout = style.layout
     camera = Camera(
-        random.uniform(240, 300), random.uniform(1.4, 2.3), random.uniform(120, 200), random.uniform(66, 92)
+        random.uniform(*layout.focal),
+        random.uniform(*layout.eye),
+        random.uniform(120, 200),
+        random.uniform(*layout.horizon),
     )
     canvas = Canvas(camera)
-    half = random.uniform(4.5, 7.0)
-    _ground(canvas, random, half)
-    kerb = half + random.uniform(2.0, 4.5)
+    half = random.uniform(*layout.road)
+    ground(canvas, random, layout, half)
+    kerb = half + random.uniform(*layout.pavement)
     for side in (-1, 1):
-        _houses(canvas, random, style, side * kerb)
+        houses(canvas, random, style, side * kerb)
     painter = Painter(canvas, style, random)
     shadow = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
     drawn, pools = [], []
     stands: list[tuple[float, str, Place | float]] = [(p.z, name, p) for name, p in _places(random, style, half, kerb)]
-    stands += [(z, what, x) for what, x, z in _furniture(random, half, kerb)]
+    stands += [(z, what, x) for what, x, z in furniture(random, half, kerb)]
     for z, what, where in sorted(stands, key=lambda stand: -stand[0]):
         if isinstance(where, Place):
             for name, surface, width in draw_thing(painter, what, where):
@@ -79,12 +86,12 @@ def draw_street(random: np.random.Generator, style: Style) -> Scene:
                 drawn.append((name, surface, width, int(mine.sum()), z))
                 _cast(shadow, camera, where.x, z, width)
         else:
-            pools += _paint_furniture(painter, what, where, z)
+            pools += paint_furniture(painter, what, where, z)
     things = tuple(thing for one in drawn if (thing := _visible(canvas, *one)))
     lamps = tuple(lamp for lamp in painter.lamps if _shines(canvas, lamp))
     soft = cv2.GaussianBlur(shadow, (0, 0), 1.2).astype(np.float32) / np.float32(255)
     colour = _textured(canvas, random)
-    return Scene(colour, canvas.depth(), canvas.owner, soft, lamps, tuple(pools), camera, things)
+    return Scene(colour, canvas.depth(), canvas.owner, soft, lamps, tuple(pools), camera, kerb, things)
 
 
 def _visible(canvas: Canvas, name: str, surface: int, width: float, drawn: int, distance: float) -> Thing | None:
@@ -119,129 +126,6 @@ def _places(random: np.random.Generator, style: Style, half: float, kerb: float)
         if all(abs(x - p.x) > 1.6 or abs(z - p.z) > 2.5 for _, p in found):
             found.append((name, place))
     return found
-
-
-def _ground(canvas: Canvas, random: np.random.Generator, half: float) -> None:
-    camera = canvas.camera
-    row = camera.horizon
-    verge = vary(random, ((150, 146, 140), (128, 136, 104), (160, 152, 138)))
-    canvas.polygon(((-9, row), (WIDTH + 9, row), (WIDTH + 9, HEIGHT + 9), (-9, HEIGHT + 9)), verge, 1)
-    asphalt = random.uniform(84, 122)
-    _strip(canvas, -half, half, 1.0, 400.0, (asphalt, asphalt, asphalt + 3))
-    line = (208, 206, 196)
-    for side in (-half, half):
-        _strip(canvas, side - 0.1, side + 0.1, 1.0, 150.0, (180, 178, 172))
-    middle, gap = random.uniform(-1.5, 1.5), random.uniform(5, 9)
-    if random.random() < 0.8:
-        for z in np.arange(random.uniform(2, 6), 70, gap):
-            _strip(canvas, middle - 0.08, middle + 0.08, float(z), float(z) + 3, line)
-    if random.random() < 0.3:
-        z = float(random.uniform(6, 20))
-        for x in np.arange(-half + 0.5, half - 0.6, 1.1):
-            _strip(canvas, float(x), float(x) + 0.55, z, z + 3, line)
-    for _ in range(int(random.integers(0, 5))):  # patches and manholes
-        x, z, grey = random.uniform(-half, half), random.uniform(5, 30), asphalt * random.uniform(0.7, 1.1)
-        _strip(canvas, x, x + random.uniform(0.5, 2.0), z, z + random.uniform(0.8, 4), (grey, grey, grey))
-
-
-def _strip(canvas: Canvas, x1: float, x2: float, z1: float, z2: float, colour: Colour) -> None:
-    """A rectangle that lies on the ground."""
-    corners = [canvas.camera.project(x, 0, z) for x, z in ((x1, z1), (x2, z1), (x2, z2), (x1, z2))]
-    canvas.polygon(corners, colour, 1)
-
-
-def _houses(canvas: Canvas, random: np.random.Generator, style: Style, x: float) -> None:
-    """A row of house fronts along the road, far to near."""
-    camera, z = canvas.camera, float(random.uniform(70, 110))
-    side = 1 if x > 0 else -1
-    while z > 4 and z > 0.9 * camera.focal * abs(x) / WIDTH:
-        length, height = random.uniform(6, 18), random.uniform(5, 17)
-        near = max(z - length, 2.0)
-        if random.random() < 0.78:
-            colour = vary(random, style.walls)
-            wall, front = canvas.wall(x), canvas.surface(near)
-            _along(canvas, wall, x, near, z, 0, height, shaded(colour, 0.82))
-            left, top = camera.project(x, height, near)
-            far_left, foot = camera.project(x + side * 14, 0, near)
-            canvas.polygon(((left, top), (far_left, top), (far_left, foot), (left, foot)), colour, front)
-            _windows(canvas, random, wall, x, near, z, height)
-        z = near - random.uniform(0, 5)
-
-
-def _windows(
-    canvas: Canvas, random: np.random.Generator, wall: int, x: float, near: float, far: float, height: float
-) -> None:
-    glass = vary(random, ((70, 84, 98), (92, 100, 104), (54, 58, 70)))
-    floors, columns = int(np.clip(height / 3, 1, 4)), int(np.clip((far - near) / 3, 1, 4))
-    step = (far - near) / columns
-    for floor in range(floors):
-        for column in range(columns):
-            z = near + column * step
-            _along(canvas, wall, x, z + 0.2 * step, z + 0.7 * step, 1.0 + 3 * floor, 2.4 + 3 * floor, glass)
-
-
-def _along(canvas: Canvas, wall: int, x: float, z1: float, z2: float, y1: float, y2: float, colour: Colour) -> None:
-    """A rectangle on a plane along the road."""
-    corners = [canvas.camera.project(x, y, z) for y, z in ((y1, z1), (y1, z2), (y2, z2), (y2, z1))]
-    canvas.polygon(corners, colour, wall)
-
-
-def _furniture(random: np.random.Generator, half: float, kerb: float) -> list[tuple[str, float, float]]:
-    """What else stands at the road: trees, lamps and clutter that looks a little like the classes."""
-    found = []
-    gap, start, side = random.uniform(10, 18), random.uniform(6, 14), random.choice((-1, 1))
-    found += [("lamp", float(side * (half + 0.6)), float(z)) for z in np.arange(start, 60, gap)]
-    for kind, most, low, high in (
-        ("tree", 6, half + 1.2, kerb),
-        ("post", 4, half + 0.3, half + 1.5),
-        ("bin", 3, half + 0.4, kerb),
-        ("sign", 3, half + 0.4, half + 1.5),
-        ("kiosk", 2, half + 1.0, kerb),
-    ):
-        for _ in range(int(random.integers(0, most))):
-            x = float(random.choice((-1, 1)) * random.uniform(low, high))
-            found.append((kind, x, float(np.exp(random.uniform(np.log(6), np.log(55))))))
-    return found
-
-
-def _paint_furniture(painter: Painter, what: str, x: float, z: float) -> list[tuple[float, float, float]]:
-    """Paint one; the pool of light on the ground if it is a street lamp."""
-    canvas, random, style = painter.canvas, painter.random, painter.style
-    camera, surface = canvas.camera, canvas.surface(z)
-    scale = camera.focal / z
-    column, ground = camera.project(x, 0, z)
-    brush = Brush(canvas, surface, column - scale / 2, scale, ground, scale)
-    grey = vary(random, ((96, 98, 100), (70, 74, 76)))
-    if what == "lamp":
-        reach = -1.4 if x > 0 else 1.4
-        brush.stroke(0.5, 0, 0.5, 5.6, 0.12, grey)
-        brush.stroke(0.5, 5.6, 0.5 + reach, 5.8, 0.1, grey)
-        lamp_column, lamp_row = brush.at(0.5 + reach, 5.72)
-        brush.disc(0.5 + reach, 5.72, 0.16, (214, 210, 196))
-        painter.lamps.append(Lamp(lamp_column, lamp_row, max(0.14 * scale, 0.6), (1.0, 0.72, 0.36), surface))
-        return [(lamp_column, ground, 4.5 * scale)]
-    if what == "tree":
-        leaf, height = vary(random, ((70, 108, 52), (92, 120, 60), (60, 92, 60))), random.uniform(3.5, 7)
-        brush.stroke(0.5, 0, 0.5, 0.6 * height, 0.25, (92, 72, 54))
-        for _ in range(6):
-            x_leaf, y_leaf = 0.5 + random.normal(0, 0.16 * height), 0.7 * height + random.normal(0, 0.12 * height)
-            shade = random.uniform(0.75, 1.1)
-            brush.disc(x_leaf, y_leaf, random.uniform(0.12, 0.22) * height, shaded(leaf, shade))
-    elif what == "post":
-        brush.stroke(0.5, 0, 0.5, random.uniform(0.8, 1.4), 0.22, vary(random, style.walls))
-    elif what == "bin":
-        brush.box(0.2, 0, 0.8, random.uniform(0.9, 1.3), vary(random, style.paints))
-    elif what == "sign":
-        height = random.uniform(2.0, 2.8)
-        brush.stroke(0.5, 0, 0.5, height, 0.07, grey)
-        brush.disc(0.5, height, 0.34, vary(random, ((190, 40, 40), (40, 80, 160), (220, 190, 60))))
-        brush.disc(0.5, height, 0.22, (226, 224, 218))
-    else:  # a kiosk: a box with a window, as large as a van
-        paint = vary(random, style.paints)
-        brush.box(-0.5, 0, 1.5, 2.3, paint)
-        brush.box(-0.3, 1.0, 1.3, 1.8, (84, 90, 96))
-        brush.box(-0.7, 2.3, 1.7, 2.5, shaded(paint, 0.7))
-    return []
 
 
 def _cast(shadow: npt.NDArray[np.uint8], camera: Camera, x: float, z: float, width: float) -> None:

@@ -16,10 +16,60 @@ Outline = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
+class Layout:
+    """The camera, the road and what stands along it. Lengths in metres, colours sRGB."""
+
+    focal: Range
+    """Pixels."""
+    eye: Range
+    """Height of the camera."""
+    horizon: Range
+    """Row of the horizon."""
+    road: Range
+    """Half the width of the road."""
+    pavement: Range
+    """From the kerb's edge of the road to the houses."""
+    lines: tuple[Range, ...]
+    """Where each of the road's dashed lines is, from its middle."""
+    verges: Hues
+    asphalt: Range
+    house_length: Range
+    house_height: Range
+    gap: Range
+    """Between one house and the next."""
+    gables: bool
+    """Pitched roofs, or flat ones."""
+    glass: Hues
+    leaves: Hues
+    conifers: bool
+    """Trees are cones, or round."""
+
+
+PLAIN = Layout(
+    focal=(240.0, 300.0),
+    eye=(1.4, 2.3),
+    horizon=(66.0, 92.0),
+    road=(4.5, 7.0),
+    pavement=(2.0, 4.5),
+    lines=((-1.5, 1.5),),
+    verges=((150, 146, 140), (128, 136, 104), (160, 152, 138)),
+    asphalt=(84.0, 122.0),
+    house_length=(6.0, 18.0),
+    house_height=(5.0, 17.0),
+    gap=(0.0, 5.0),
+    gables=False,
+    glass=((70, 84, 98), (92, 100, 104), (54, 58, 70)),
+    leaves=((70, 108, 52), (92, 120, 60), (60, 92, 60)),
+    conifers=False,
+)
+
+
+@dataclass(frozen=True)
 class Style:
     """The assets of a world, and the ranges its weather is drawn from. Lengths in metres, parts in [0, 1]."""
 
     name: str
+    layout: Layout
     car_outlines: tuple[Outline, ...]
     """Roof lines (x along the car, part of its height), rear to front."""
     paints: Hues
@@ -67,6 +117,7 @@ MINI: Outline = ((0.0, 0.55), (0.05, 0.64), (0.16, 1.0), (0.6, 0.98), (0.78, 0.6
 
 STREETS = Style(
     name="streets",
+    layout=PLAIN,
     car_outlines=(SEDAN, HATCH, SUV),
     paints=(
         (200, 200, 204),
@@ -104,6 +155,7 @@ STREETS = Style(
 
 WEB = Style(
     name="web",
+    layout=PLAIN,
     car_outlines=(COUPE, WAGON, VAN, MINI),
     paints=(
         (214, 40, 40),
