@@ -100,6 +100,16 @@ def test_the_results_page_has_the_tables_of_the_stored_results(study: str) -> No
     assert all(str(one["command"]).startswith("python -m recipes.study") for one in stored)
 
 
+def test_the_row_of_the_recipe_is_the_recipe_that_ships(tmp_path: Path) -> None:
+    row = Task("recipe", "recipe", 0, (), STUDIES["recipe"].rows["recipe"].settings, tmp_path).config()
+    shipped = load_config("mini_world", ["recipe=robust"])
+    for section in ("augment", "diversify", "align", "detector", "train", "tune", "average"):
+        excluded = {"file"}  # the study names one for every row
+        assert getattr(row, section).model_dump(exclude=excluded) == getattr(shipped, section).model_dump(
+            exclude=excluded
+        )
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_row_is_a_config(study: str, tmp_path: Path) -> None:
     for name, row in STUDIES[study].rows.items():

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipgap.config import (
+    DIVERSIFY,
     DataConfig,
     DomainConfig,
     PromptsConfig,
@@ -640,7 +641,7 @@ def test_a_recipe_lies_under_what_a_config_says_itself(tmp_path: Path) -> None:
     robust = load_config("mini_world", ["recipe=robust"])
     assert plain.recipe is None
     assert plain.diversify.kinds == []
-    assert robust.diversify.kinds == ["photometric"]
+    assert robust.diversify.kinds == list(DIVERSIFY)
     assert robust.augment.kind == "none"
     assert robust.train == plain.train
     assert load_config("mini_world", ["recipe=robust", "diversify.kinds=[fourier]"]).diversify.kinds == ["fourier"]
