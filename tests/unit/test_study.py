@@ -104,10 +104,8 @@ def test_the_row_of_the_recipe_is_the_recipe_that_ships(tmp_path: Path) -> None:
     row = Task("recipe", "recipe", 0, (), STUDIES["recipe"].rows["recipe"].settings, tmp_path).config()
     shipped = load_config("mini_world", ["recipe=robust"])
     for section in ("augment", "diversify", "align", "detector", "train", "tune", "average"):
-        excluded = {"file"}  # the study names one for every row
-        assert getattr(row, section).model_dump(exclude=excluded) == getattr(shipped, section).model_dump(
-            exclude=excluded
-        )
+        one, other = (getattr(config, section).model_dump() for config in (row, shipped))
+        assert one | {"file": None} == other | {"file": None}  # the study names a file of offsets for every row
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -176,7 +174,7 @@ def test_results_of_such_rows_are_compared_with_the_base_without_being_named_aga
     study = STUDIES["recipe"].with_rows(running.rows_of(results, STUDIES["recipe"]))
     text = render(results, study)
     assert "| slow | 2 | 50.0 ± 0.0 | 22.0 ± 0.0 | 22.0 ± 0.0 |" in text
-    assert "| slow - attention pooling, no augmentation | 2 | +0.0 [+0.0, +0.0] | +2.0 [+2.0, +2.0] |" in text
+    assert "| slow - + attention pooling | 2 | +0.0 [+0.0, +0.0] | +2.0 [+2.0, +2.0] |" in text
 
 
 @pytest.mark.parametrize(
