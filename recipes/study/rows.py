@@ -158,8 +158,8 @@ RECIPE_DIFFERENCES = (
     ("recipe", "upper_bound"),
 )
 RECIPE_GAPS = tuple((name, "attention", "upper_bound") for name in ("recipe", "recipe_fitted", "recipe_random"))
-TEST_WORLDS = (989501, 490320, 88509, 48081, 33843, 928021, 171678, 846062)
-"""Drawn once by `secrets.randbelow(1_000_000)` while the table above was empty; none was used before."""
+TEST_WORLDS = (647968, 812216, 662235, 719609, 382760, 131155, 188702, 670639)
+"""Drawn by `secrets.randbelow(1_000_000)` when the rows above were fixed; none was used before."""
 SECOND_ROWS = {name: replace(RECIPE_ROWS[name], seeds=FIVE) for name in ("attention", "recipe", "upper_bound")}
 SECOND_WORLDS = (974214, 995671, 148105, 441207, 212874)
 """Drawn once by `secrets.randbelow(1_000_000)` when the second world was there; nothing was trained on any before."""
