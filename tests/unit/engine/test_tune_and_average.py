@@ -174,6 +174,8 @@ def test_all_levers_together_train_are_resumed_and_repeat_bit_by_bit(
         return Detector.load(train(config, resume=resume, show=False).path).state_dict()
 
     first = run("one")
+    told = Detector.load(made / "one").spec.description
+    assert told.endswith("two views; both views aligned; weights averaged (ema); 0.9 of the tuned tower")
     step, taken = Trainer.step, []
 
     def break_off(self: Trainer, *arguments: object) -> dict[str, float]:

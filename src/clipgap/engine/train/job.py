@@ -67,7 +67,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     spec = DetectorSpec(
         classes=config.data.classes,
         tower=clip.tower_spec,
-        description=f"{clip}; {offsets_from}",
+        description="; ".join([str(clip), offsets_from, *_levers_in_words(config)]),
         batch_norm=config.batch_norm,
         image=config.image,
         detector=config.detector,
@@ -98,6 +98,16 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
         return Trained(folder.path, None, None, "", None, seconds, main=False)
     best, step = selection.best, selection.best_step
     return Trained(folder.path, best, step, selection.figure, selection.split, seconds, main=True)
+
+
+def _levers_in_words(config: RunConfig) -> list[str]:
+    """What every table shall say of a run beside its CLIP and its offsets."""
+    diversify, average = config.diversify, config.average
+    views = ", two views" if diversify.views > 1 else ""
+    told = [f"images changed by {', '.join(diversify.kinds)}{views}"] if diversify.kinds else []
+    told += ["both views aligned"] if config.align.on else []
+    told += [f"weights averaged ({average.over})"] if average.over != "none" else []
+    return told + ([f"{average.tuned:g} of the tuned tower"] if average.tuned < 1 else [])
 
 
 def _checked_training_set(source: Domain, show: bool) -> DetectionDataset:
