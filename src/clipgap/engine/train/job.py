@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from clipgap.clip import Clip, load_backbone
+from clipgap.clip import Backbone, Clip, load_backbone
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import seed_for
@@ -64,19 +64,8 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     validation_sets(domains.source, config)  # refuses images too small to corrupt before anything is written
     clip = load_backbone(config.clip)
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
-    spec = DetectorSpec(
-        classes=config.data.classes,
-        tower=clip.tower_spec,
-        description="; ".join([str(clip), offsets_from, *_levers_in_words(config)]),
-        batch_norm=config.batch_norm,
-        image=config.image,
-        detector=config.detector,
-    )
     record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(config.run.seed, 2))
-        detector = Detector.from_clip(clip, spec, config.data.prompts)
-    detector = detector.to(memory_format=torch.channels_last)  # a tenth faster, on a CPU too
+    detector = _fresh_detector(clip, config, offsets_from)
     checkpoint = folder.resume(config) if resume else None
     fabric.barrier()
     if not resume and fabric.is_global_zero:
@@ -98,6 +87,23 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
         return Trained(folder.path, None, None, "", None, seconds, main=False)
     best, step = selection.best, selection.best_step
     return Trained(folder.path, best, step, selection.figure, selection.split, seconds, main=True)
+
+
+def _fresh_detector(clip: Backbone, config: RunConfig, offsets_from: str) -> Detector:
+    """What training begins with: the tower's weights, and heads that are drawn from the seed."""
+    spec = DetectorSpec(
+        classes=config.data.classes,
+        tower=clip.tower_spec,
+        description="; ".join([str(clip), offsets_from, *_levers_in_words(config)]),
+        batch_norm=config.batch_norm,
+        image=config.image,
+        detector=config.detector,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(config.run.seed, 2))
+        detector = Detector.from_clip(clip, spec, config.data.prompts)
+    detector.to(memory_format=torch.channels_last)  # a tenth faster, on a CPU too
+    return detector
 
 
 def _levers_in_words(config: RunConfig) -> list[str]:
