@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, one_line
 
 
 def load_class(path: str, key: str) -> Any:
@@ -26,8 +26,8 @@ def load_class(path: str, key: str) -> Any:
         sys.path.append(here)
     try:
         found = getattr(importlib.import_module(module), name, None)
-    except Exception as error:  # noqa: BLE001 (a user's module may fail in any way)
-        raise ConfigError(f"{key}: {path}: cannot import {module} ({type(error).__name__}: {error})") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's module may fail in any way)
+        raise ConfigError(f"{key}: {path}: cannot import {module} ({one_line(said(error))})") from None
     if not isinstance(found, type):
         raise ConfigError(f"{key}: {path}: the module {module} has no class {name}")
     return found
@@ -42,5 +42,10 @@ def make_lever(path: str, key: str, *arguments: Any) -> Any:
     kind = load_class(path, key)
     try:
         return kind(*arguments)
-    except TypeError as error:
-        raise ConfigError(f"{key}: {path}: cannot be made ({error})") from None
+    except Exception as error:  # noqa: BLE001 (a user's class may fail in any way)
+        raise ConfigError(f"{key}: {path}: cannot be made ({one_line(said(error))})") from None
+
+
+def said(error: BaseException) -> str:
+    """An error of a user's own code in one line."""
+    return f"{type(error).__name__}: {error}"

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from clipgap.augment.offsets import OffsetFeatures
 from clipgap.augment.statistics import Cells
+from clipgap.classes import said
 from clipgap.clip import c4_size
+from clipgap.errors import ConfigError, one_line
 
 
 class FeatureLever(Protocol):
@@ -61,8 +63,7 @@ class FeatureAugmentation(nn.Module):
             def moved(part: nn.Module, _: Any, features: Tensor) -> Tensor | None:
                 if not (part.training and batch):
                     return None
-                result: Tensor = lever(features, generator, _cells(batch[0], features))
-                return result
+                return moved_by(lever, features, generator, _cells(batch[0], features))
 
             return moved
 
@@ -72,7 +73,7 @@ class FeatureAugmentation(nn.Module):
             cells = [(c4_size(h), c4_size(w)) for h, w in batch.pop().image_sizes] if batch else None
             for lever, layer in zip(self.levers, self.layers, strict=True):
                 if layer is None:
-                    features = lever(features, generator, cells)
+                    features = moved_by(lever, features, generator, cells)
             return features
 
         transform.register_forward_hook(note)
@@ -80,6 +81,25 @@ class FeatureAugmentation(nn.Module):
             if layer is not None:
                 getattr(trunk, layer).register_forward_hook(move(lever))
         trunk.register_forward_hook(finish)
+
+
+def moved_by(lever: nn.Module, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:
+    """What a lever makes of features.
+
+    Raises:
+        ConfigError: it fails, or gives something else than features of the same shape and type.
+    """
+    kind = f"augment.kind: {type(lever).__module__}:{type(lever).__name__}"
+    try:
+        moved = lever(features, generator, cells)
+    except Exception as error:  # noqa: BLE001 (a user's lever may fail in any way)
+        raise ConfigError(f"{kind} failed ({one_line(said(error))})") from None
+    if not isinstance(moved, Tensor):
+        raise ConfigError(f"{kind} gave {type(moved).__name__}, not features")
+    if (moved.shape, moved.dtype) != (features.shape, features.dtype):
+        wanted = f"{tuple(features.shape)} of {features.dtype}"
+        raise ConfigError(f"{kind} made {tuple(moved.shape)} of {moved.dtype} of features {wanted}")
+    return moved
 
 
 def _cells(batch: Any, features: Tensor) -> list[tuple[int, int]]:

@@ -63,8 +63,8 @@ class DetectorConfig(Section):
     box_growth_limit: Positive = 1000 / 16
     """Most by which a predicted box may be wider or higher than its anchor or proposal."""
     roi: Literal["per_region", "dense", "atrous"] = "per_region"
-    """layer4 on every region (the paper), or once on the whole map: several times faster, other numbers. `atrous`:
-    once, without its stride and dilated instead, so that regions keep their detail (DC5 of detectron2)."""
+    """layer4 on every region (the paper); `dense`: once on the whole map, several times faster, other numbers;
+    `atrous`: once, without its stride and dilated instead, so that regions keep their detail (DC5 of detectron2)."""
     roi_sampling_ratio: NotNegative = 0
     """Points that RoIAlign takes along each side of a cell; 0: as many as the region's size asks for."""
     box_score_thresh: Fraction = 0.05

@@ -24,7 +24,7 @@ DIVERSIFY = {
 def _known_diversifier(name: str) -> str:
     if name in DIVERSIFY or OWN_CLASS.fullmatch(name):
         return name
-    raise ValueError(f"there are {', '.join(DIVERSIFY)}, or a class of your own as `module:Class`; got {name!r}")
+    raise ValueError(f"there are {', '.join(DIVERSIFY)}, or a class of your own as `module:Class`")
 
 
 OFFSETS = ("fitted", "random", "permuted")
@@ -40,7 +40,7 @@ def _known_kind(name: str) -> str:
     known = ("none", *OFFSETS, *FEATURES, "pin")
     if name in known or OWN_CLASS.fullmatch(name):
         return name
-    raise ValueError(f"there are {', '.join(known)}, or a class of your own as `module:Class`; got {name!r}")
+    raise ValueError(f"there are {', '.join(known)}, or a class of your own as `module:Class`")
 
 
 Kind = Annotated[str, AfterValidator(_known_kind)]
@@ -103,8 +103,10 @@ class DiversifyConfig(Section):
 
     @model_validator(mode="after")
     def _views_differ(self) -> DiversifyConfig:
-        if self.views > 1 and not self.kinds:
-            raise ValueError("views: 2 needs a lever that changes the second one; name one in `kinds`")
+        if self.views > 1 and not (self.kinds and self.probability):
+            raise ValueError(
+                "views: 2 needs a lever that changes the second one; name one in `kinds`, probability above 0"
+            )
         return self
 
 
@@ -128,11 +130,11 @@ Rated = Literal["stem", "layer1", "layer2", "layer3", "layer4", "attnpool", "rpn
 class TuneConfig(Section):
     """How CLIP's tower learns, beside what `detector.frozen` leaves out (METHOD, section 8)."""
 
-    rates: dict[Rated, Annotated[Number, Field(ge=0)]] = {}
+    rates: dict[Rated, Annotated[Number, Field(ge=0, le=100)]] = {}
     """Factors on `train.lr` of single parts: `{layer4: 0.1}`; `predictor` is the classifier and the box regression."""
     warm_heads: NotNegative = 0
     """Steps at the beginning in which only what is fresh is trained, and no part of the tower (LP-FT); 0: none."""
-    pull_back: Annotated[Number, Field(ge=0)] = 0.0
+    pull_back: Fraction = 0.0
     """Factor on the tower's distance from CLIP's weights, which is added to its gradient (L2-SP); 0: off."""
     pull_back_by: Literal["all", "filter"] = "all"
     """`filter`: the factor is multiplied, filter by filter, by the ratio of the gradient's norm to the weights'."""

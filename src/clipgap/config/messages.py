@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 WORDS = {
     "bool_parsing": "expected true or false",
     "bool_type": "expected true or false",
-    "dict_type": "expected names and values (`{a: b}`)",
+    "dict_type": "expected names and values (`{{a: b}}`)",
     "finite_number": "expected a finite number",
     "float_parsing": "expected a number",
     "float_type": "expected a number",

@@ -57,6 +57,15 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _levers_have_their_time(self) -> RunConfig:
+        steps = self.train.steps
+        if self.average.over == "window" and self.average.window_start >= steps:
+            raise ValueError(f"average.window_start: the window must begin before the last of {steps} steps")
+        if self.tune.warm_heads >= steps:
+            raise ValueError(f"tune.warm_heads: must be less than the {steps} steps of train.steps")
+        return self
+
+    @model_validator(mode="after")
     def _views_to_align(self) -> RunConfig:
         if self.align.on and self.diversify.views < 2:
             raise ValueError("align compares two views of an image: set diversify.views=2")

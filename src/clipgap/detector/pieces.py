@@ -38,7 +38,8 @@ class _SumOfPieces(torch.autograd.Function):
         for piece in range(pieces):
             with torch.enable_grad():
                 losses = losses_of(shared, piece)
-                found = torch.autograd.grad(losses, [inputs[i] for i in wanted], allow_unused=True)
+                learnt = [loss for loss in losses if loss.requires_grad]  # none where all that it uses is frozen
+                found = torch.autograd.grad(learnt, [inputs[i] for i in wanted], allow_unused=True)
             for i, gradient in zip(wanted, found, strict=True):
                 if gradient is not None:
                     known = gradients[i]

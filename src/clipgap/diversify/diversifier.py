@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipgap.classes import make_lever
+from clipgap.classes import make_lever, said
 from clipgap.config import DIVERSIFY, DiversifyConfig
-from clipgap.errors import ConfigError
+from clipgap.errors import ClipgapError, ConfigError, one_line
 
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
@@ -45,9 +45,17 @@ class Diversifier:
         if random.random() >= self.probability:
             return image
         lever = self.levers[int(random.integers(len(self.levers)))]
-        changed = lever(np.asarray(image), boxes.numpy(), random)
+        kind = f"{type(lever).__module__}:{type(lever).__name__}"
+        try:
+            changed = lever(np.asarray(image), boxes.numpy(), random)
+        except ClipgapError:
+            raise
+        except Exception as error:  # noqa: BLE001 (a user's lever may fail in any way)
+            raise ConfigError(f"diversify.kinds: {kind} failed ({one_line(said(error))})") from None
+        if not isinstance(changed, np.ndarray):
+            raise ConfigError(f"diversify.kinds: {kind} gave {type(changed).__name__}, not the pixels of an image")
         if changed.shape != (image.height, image.width, 3) or changed.dtype != np.uint8:
-            kind, made = f"{type(lever).__module__}:{type(lever).__name__}", f"{changed.shape} of {changed.dtype}"
+            made = f"{changed.shape} of {changed.dtype}"
             raise ConfigError(f"diversify.kinds: {kind} made {made} of an image {image.size[::-1]} of uint8")
         return Image.fromarray(changed)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from tests.unit.detector.test_model import images, make_detector, targets
 from torch import Tensor, nn
 
 from clipgap.augment import FeatureAugmentation, OffsetFeatures, StyleBank, mean_and_deviation, restyle
-from clipgap.augment.levers import Placed
+from clipgap.augment.levers import Placed, moved_by
 from clipgap.augment.mixstyle import MixStyle
 from clipgap.augment.norm import NormPerturbation
 from clipgap.config import FEATURES, load_config
@@ -90,6 +92,29 @@ def test_levers_act_where_they_are_placed_in_training_only_and_not_on_clip_itsel
     before = draws.get_state()
     detector.backbone.layer1(seen["stem"])  # as CLIP's own trunk, which shares the part, does when offsets are refitted
     assert torch.equal(draws.get_state(), before)
+
+
+class Own(nn.Module):
+    def __init__(self, body: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, features: Tensor, generator: torch.Generator, cells: object = None) -> object:
+        return self.body(features)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (lambda features: features[..., ::2], r":Own made \(2, 5, 4, 4\) of torch\.float32 of features \(2, 5, 4, 8\)"),
+        (lambda features: features.double(), "float64"),
+        (lambda features: None, ":Own gave NoneType, not features"),
+        (lambda features: features @ features, r":Own failed \(RuntimeError: "),
+    ],
+)
+def test_a_lever_that_breaks_the_rules_is_named(body: Callable[[Tensor], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"augment\.kind: .*{message}"):
+        moved_by(Own(body), features(), generator(), None)
 
 
 @pytest.mark.parametrize(

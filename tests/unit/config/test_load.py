@@ -351,6 +351,8 @@ def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
         ({"data": None}, "data: expected a group of settings (`{key: value}`), got nothing"),
         ({"data": {"classes": ["car"]}}, "data.source: is missing"),
         ({"data": DATA | {"classes": []}}, "data.classes: "),
+        ({"tune": {"rates": ["layer4"]}}, "tune.rates: expected names and values (`{a: b}`), got "),
+        ({"train": {"steps": 5}, "tune": {"warm_heads": 5}}, "tune.warm_heads: must be less than the 5 steps"),
         ({"train": {"steps": 0}}, "train.steps: must be at least 1, got 0"),
         ({"train": {"steps": "many"}}, "train.steps: expected a whole number, got 'many'"),
         ({"train": {"lr": 0}}, "train.lr: must be above 0, got 0"),

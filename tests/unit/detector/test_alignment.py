@@ -59,6 +59,13 @@ def test_alignment_reaches_the_tower_and_off_is_as_before(monkeypatch: pytest.Mo
     assert not torch.equal(off[weight], on[weight])
 
 
+def test_a_tower_that_is_frozen_as_a_whole_trains_what_is_left() -> None:
+    frozen = ["stem", "layer1", "layer2", "layer3", "layer4", "attnpool"]
+    detector = make_detector(frozen=frozen, box_batch_size_per_image=64).train()
+    sum(detector(images(), targets()).values()).backward()
+    assert detector.roi_heads.box_predictor.bbox_pred.weight.grad.abs().sum() > 0
+
+
 def test_alignment_without_two_views_is_told() -> None:
     with pytest.raises(ConfigError, match=r"align compares two views of an image: set diversify\.views=2"):
         load_config("mini_world", ["align={classes: 1}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +190,36 @@ def test_high_pass_and_phase_do_what_they_say() -> None:
     assert abs(turned.mean() - picture().mean()) < 3
     before, after = (np.abs(np.fft.fft2(one[..., 0].astype(float))) for one in (picture(), turned))
     assert np.corrcoef(np.log(before.ravel() + 1), np.log(after.ravel() + 1))[0, 1] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return 1 / 0", r"own:Own failed \(ZeroDivisionError: division by zero\)"),
+        ("return None", "own:Own gave NoneType, not the pixels of an image"),
+        ("pixels[:] = 0", r"own:Own failed \(ValueError: assignment destination is read-only\)"),
+        ("return pixels / 2", r"own:Own made \(64, 97, 3\) of float64"),
+    ],
+)
+def test_a_lever_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str) -> None:
+    code = (
+        f"class Own:\n    def __init__(self, severity): pass\n    def __call__(self, pixels, boxes, random): {body}\n"
+    )
+    (tmp_path / "own.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    diversifier = make_diversifier(DiversifyConfig(kinds=["own:Own"], probability=1.0))
+    assert diversifier is not None
+    with pytest.raises(ConfigError, match=message):
+        diversifier(Image.fromarray(picture()), torch.zeros(0, 4), torch.Generator().manual_seed(0))
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+
+
+def test_a_module_that_leaves_python_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaves.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"leaves:Lever: cannot import leaves \(SystemExit: 3\)"):
+        make_diversifier(DiversifyConfig(kinds=["leaves:Lever"]))
 
 
 def test_every_kind_of_the_config_is_a_class_with_a_docstring() -> None:

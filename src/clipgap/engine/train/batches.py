@@ -13,7 +13,7 @@ from torch import Tensor
 from clipgap.config import ImageConfig, RunConfig
 from clipgap.data import DetectionDataset, Sample, resize, to_tensor
 from clipgap.data import flip as flip_sample
-from clipgap.data.stream import SampleStream
+from clipgap.data.stream import SampleStream, generator_for
 from clipgap.diversify import Diversifier, make_diversifier
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
@@ -64,6 +64,19 @@ def training_batches(
         processes=processes,
     )
     return cast(Iterator[Batch], stream.batches(config.run.workers, collate))
+
+
+def try_levers(dataset: DetectionDataset, config: RunConfig) -> None:
+    """Change an image by every one of `diversify.kinds`, so that a lever that fails is told before a run is begun.
+
+    Raises:
+        ConfigError: it cannot be made, or fails.
+        DataError: the image cannot be read.
+    """
+    for kind in config.diversify.kinds:
+        alone = config.diversify.model_copy(update={"kinds": [kind], "probability": 1.0})
+        make = MakeExample(config.image, 0.0, make_diversifier(alone))
+        make(dataset[0], generator_for(config.run.seed, 1, 0))
 
 
 def settling_batches(dataset: DetectionDataset, config: RunConfig) -> Iterator[Batch]:

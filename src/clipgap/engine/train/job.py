@@ -13,14 +13,13 @@ from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import seed_for
 from clipgap.detector import Detector, DetectorSpec
-from clipgap.diversify import make_diversifier
 from clipgap.engine.compiled import compile_heads
 from clipgap.engine.fit import training_set
 from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import make_fabric, tell_warnings
 from clipgap.engine.train.augmentation import make_augmentation, refit
-from clipgap.engine.train.batches import settling_batches
+from clipgap.engine.train.batches import settling_batches, try_levers
 from clipgap.engine.train.loop import Steps
 from clipgap.engine.train.selection import Selection, validation_sets
 from clipgap.engine.train.trainer import Trainer
@@ -60,7 +59,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     config.data.refuse_inside(config.run.out, "run.out")
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
-    make_diversifier(config.diversify)  # so that a class that is none is told before anything is written
+    try_levers(dataset, config)
     validation_sets(domains.source, config)  # refuses images too small to corrupt before anything is written
     clip = load_backbone(config.clip)
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
