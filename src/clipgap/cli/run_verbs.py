@@ -45,7 +45,7 @@ def fit(
         words = config_words(config, settings, device, seed, but="augment.file")
         run_out = Path(resolved.run.out)
         new = [] if free(run_out) == run_out else setting("run.out", free(run_out))
-        used = [] if resolved.augment.offsets else setting("augment.kind", "fitted")  # a recipe without offsets
+        used = [] if resolved.augment.offsets else ["--set", "augment.kind=fitted"]  # a recipe without offsets
         say(f"next: {command('train', *words, *setting('augment.file', out), *used, *new)}")
 
 
