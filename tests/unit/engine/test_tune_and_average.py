@@ -175,7 +175,8 @@ def test_all_levers_together_train_are_resumed_and_repeat_bit_by_bit(
 
     first = run("one")
     told = Detector.load(made / "one").spec.description
-    assert told.endswith("two views; both views aligned; weights averaged (ema); 0.9 of the tuned tower")
+    assert "two views; both views aligned; tuned by rates {'layer3': 0.5}, warm_heads 1, pull_back 0.01" in told
+    assert told.endswith("low_rank 8; weights averaged (ema); 0.9 of the tuned tower")
     step, taken = Trainer.step, []
 
     def break_off(self: Trainer, *arguments: object) -> dict[str, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from clipgap.clip import Backbone, Clip, load_backbone
-from clipgap.config import RunConfig
+from clipgap.config import RunConfig, TuneConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import seed_for
 from clipgap.detector import Detector, DetectorSpec
@@ -111,6 +111,9 @@ def _levers_in_words(config: RunConfig) -> list[str]:
     views = ", two views" if diversify.views > 1 else ""
     told = [f"images changed by {', '.join(diversify.kinds)}{views}"] if diversify.kinds else []
     told += ["both views aligned"] if config.align.on else []
+    given, usual = config.tune.model_dump(), TuneConfig().model_dump()
+    tuned = [f"{key} {value}" for key, value in given.items() if value != usual[key]]
+    told += [f"tuned by {', '.join(tuned)}"] if tuned else []
     told += [f"weights averaged ({average.over})"] if average.over != "none" else []
     return told + ([f"{average.tuned:g} of the tuned tower"] if average.tuned < 1 else [])
 
