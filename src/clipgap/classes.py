@@ -27,7 +27,7 @@ def load_class(path: str, key: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), name, None)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's module may fail in any way)
-        raise ConfigError(f"{key}: {path}: cannot import {module} ({one_line(said(error))})") from None
+        raise ConfigError(f"{key}: {path}: cannot import {module} ({said(error)})") from None
     if not isinstance(found, type):
         raise ConfigError(f"{key}: {path}: the module {module} has no class {name}")
     return found
@@ -43,9 +43,9 @@ def make_lever(path: str, key: str, *arguments: Any) -> Any:
     try:
         return kind(*arguments)
     except Exception as error:  # noqa: BLE001 (a user's class may fail in any way)
-        raise ConfigError(f"{key}: {path}: cannot be made ({one_line(said(error))})") from None
+        raise ConfigError(f"{key}: {path}: cannot be made ({said(error)})") from None
 
 
 def said(error: BaseException) -> str:
     """An error of a user's own code in one line."""
-    return f"{type(error).__name__}: {error}"
+    return one_line(f"{type(error).__name__}: {error}")

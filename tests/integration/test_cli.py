@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from clipgap.config import DIVERSIFY, RunConfig, load_config
 from clipgap.detector import Detector
 from clipgap.engine.train import train
 from clipgap.export import export_onnx
+from tests import command_line
 from tests.runs import SMALL_RUN, make_run
 
 Run = Callable[..., tuple[int, str, str]]
@@ -26,15 +28,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
     """Run a command line in this process: exit code, stdout, stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
+    return partial(command_line.run, capfd)
 
 
 @pytest.fixture(scope="module")

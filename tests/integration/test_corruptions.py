@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from clipgap.cli.main import main
 from clipgap.cli.robustness import read_corruptions, read_severities
 from clipgap.corruptions import STANDARD
 from clipgap.engine import robustness
 from clipgap.errors import ConfigError
+from tests.command_line import run
 from tests.integration.test_told_early import SCRIPT
 from tests.runs import make_trained
 
@@ -24,14 +24,6 @@ from tests.runs import make_trained
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_trained(tmp_path_factory.mktemp("corruptions"))
-
-
-def run(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    capfd.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in words])
-    out, err = capfd.readouterr()
-    return int(ended.value.code or 0), out, err
 
 
 def test_a_table_in_all_forms(made: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

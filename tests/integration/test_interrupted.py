@@ -16,11 +16,11 @@ import pytest
 import yaml
 
 from clipgap.cli.commands import command, config_words, free, going_on, setting
-from clipgap.cli.main import main
 from clipgap.config import load_config
 from clipgap.engine.fitter import Fitter
 from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import Interrupted
+from tests.command_line import run
 from tests.runs import make_run
 
 
@@ -28,14 +28,6 @@ from tests.runs import make_run
 def made(tmp_path: Path) -> Path:
     """A run's inputs in a folder whose name a shell would take apart."""
     return make_run(tmp_path / "my data & more")
-
-
-def run(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    capfd.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in words])
-    out, err = capfd.readouterr()
-    return int(ended.value.code or 0), out, err
 
 
 def printed_command(text: str, before: str) -> list[str]:

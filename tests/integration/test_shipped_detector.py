@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from clipgap import detectors
-from clipgap.cli.main import main
 from clipgap.config import DetectorConfig
 from clipgap.detector import Detector, DetectorSpec
+from tests import command_line
 from tests.clips import TINY, make_clip
 
 Run = Callable[..., tuple[int, str, str]]
@@ -22,14 +23,8 @@ SAID = "clipgap: no detector named: the one that ships with clipgap, of the draw
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
+    """Run a command line in this process: exit code, stdout, stderr."""
+    return partial(command_line.run, capfd)
 
 
 @pytest.fixture(scope="module")

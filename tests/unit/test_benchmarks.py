@@ -219,9 +219,11 @@ def test_the_peak_of_a_long_way_is_that_of_a_part_of_it(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_lever_can_be_timed_and_is_on(way: str) -> None:
-    plain = lever_step(size=SMALL, batch=2)()
-    losses = lever_step(*WAYS[way], size=SMALL, batch=2)()
-    assert all(math.isfinite(value) for value in losses.values())
+    plain, other = lever_step(size=SMALL, batch=2), lever_step(*WAYS[way], size=SMALL, batch=2)
+    steps = [(plain(), other()) for _ in range(5)]  # of ten images, five or so are changed where half of them are
+    assert all(math.isfinite(value) for _, losses in steps for value in losses.values())
     changes_later = ("plain", "tune: pull_back", "tune: low_rank", "average: ema", "tune: layer3 frozen")
-    same = way in changes_later or way.startswith("augment: fitted")
-    assert (losses == plain) is same or "half of the images" in way
+    if way in changes_later or way == "augment: fitted":
+        assert steps[0][0] == steps[0][1]
+    else:
+        assert any(one != changed for one, changed in steps)

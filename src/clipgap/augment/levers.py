@@ -13,7 +13,7 @@ from clipgap.augment.offsets import OffsetFeatures
 from clipgap.augment.statistics import Cells
 from clipgap.classes import said
 from clipgap.clip import c4_size
-from clipgap.errors import ConfigError, one_line
+from clipgap.errors import ConfigError
 
 
 class FeatureLever(Protocol):
@@ -93,7 +93,7 @@ def moved_by(lever: nn.Module, features: Tensor, generator: torch.Generator, cel
     try:
         moved = lever(features, generator, cells)
     except Exception as error:  # noqa: BLE001 (a user's lever may fail in any way)
-        raise ConfigError(f"{kind} failed ({one_line(said(error))})") from None
+        raise ConfigError(f"{kind} failed ({said(error)})") from None
     if not isinstance(moved, Tensor):
         raise ConfigError(f"{kind} gave {type(moved).__name__}, not features")
     if (moved.shape, moved.dtype) != (features.shape, features.dtype):

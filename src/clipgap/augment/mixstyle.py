@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from clipgap.augment.sometimes import Sometimes
 from clipgap.augment.statistics import Cells, mean_and_deviation
 
 ALPHA = 0.1
 """Of the Beta distribution that the shares are drawn from, as in the paper."""
 
 
-class MixStyle(nn.Module):
+class MixStyle(Sometimes):
     """With a probability a batch, every image's channel statistics mixed with those of another image of the batch.
 
     An image keeps a share lambda ~ Beta(0.1, 0.1) of its own means and deviations.
     """
 
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, features: Tensor, generator: torch.Generator, cells: Cells | None = None) -> Tensor:
-        """A `FeatureLever`: features (N, C, h, w) -> the same, mixed or not; `generator` is the CPU's."""
-        if float(torch.rand((), generator=generator)) >= self.probability:
-            return features
+    def move(self, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:
+        """Features (N, C, h, w) -> the same, mixed."""
         count = len(features)
         order = torch.randperm(count, generator=generator)
         random = np.random.default_rng(int(torch.randint(2**63 - 1, (), generator=generator)))

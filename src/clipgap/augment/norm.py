@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from clipgap.augment.sometimes import Sometimes
 from clipgap.augment.statistics import Cells, mean_and_deviation
 
 DEVIATION = 0.75
 """Of the factors on means and deviations, as in the paper."""
 
 
-class NormPerturbation(nn.Module):
+class NormPerturbation(Sometimes):
     """With a probability a batch, every image's channel means and deviations times factors drawn from N(1, 0.75)."""
 
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, features: Tensor, generator: torch.Generator, cells: Cells | None = None) -> Tensor:
-        """A `FeatureLever`: features (N, C, h, w) -> the same, shaken or not; `generator` is the CPU's."""
-        if float(torch.rand((), generator=generator)) >= self.probability:
-            return features
+    def move(self, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:
+        """Features (N, C, h, w) -> the same, shaken."""
         mean, _ = mean_and_deviation(features, cells)
         factors = 1 + DEVIATION * torch.randn(2, *features.shape[:2], 1, 1, generator=generator)
         of_mean, of_deviation = factors.to(features).unbind()

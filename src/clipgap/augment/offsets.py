@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from clipgap.augment.sometimes import Sometimes
 from clipgap.augment.statistics import Cells, spatial_mean
 from clipgap.clip import Backbone
 from clipgap.errors import WeightsError
@@ -124,7 +125,7 @@ def permute_channels(pooled: Tensor, seed: int) -> Tensor:
     return pooled[:, order]
 
 
-class OffsetFeatures(torch.nn.Module):
+class OffsetFeatures(Sometimes):
     """Step two's augmentation: with a probability a batch, every image's features move by an offset of its own.
 
     A forward hook of the detector's backbone calls it, in training only: V_a(image_i) + mean_hw(A_{j_i}), with j_i
@@ -133,17 +134,14 @@ class OffsetFeatures(torch.nn.Module):
     """
 
     def __init__(self, pooled: Tensor, probability: float, scales: Tensor | None = None) -> None:
-        super().__init__()
+        super().__init__(probability)
         self.pooled: Tensor
         self.scales: Tensor | None
         self.register_buffer("pooled", pooled)
         self.register_buffer("scales", scales)
-        self.probability = probability
 
-    def forward(self, features: Tensor, generator: torch.Generator, cells: Cells | None = None) -> Tensor:
-        """A `FeatureLever`: C4 features (N, C, h, w) -> the same, moved or not; `generator` is the CPU's."""
-        if float(torch.rand((), generator=generator)) >= self.probability:
-            return features
+    def move(self, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:
+        """C4 features (N, C, h, w) -> the same, moved."""
         drawn = torch.randint(len(self.pooled), (len(features),), generator=generator).to(self.pooled.device)
         if self.scales is not None:
             features = scale_deviation(features, self.scales[drawn, :, None, None].to(features.dtype), cells)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from clipgap.augment.sometimes import Sometimes
 from clipgap.augment.statistics import Cells, mean_and_deviation
 
 
@@ -14,21 +15,18 @@ def restyle(features: Tensor, mean: Tensor, deviation: Tensor, cells: Cells | No
     return (features - own_mean) / own_deviation * deviation + mean
 
 
-class StyleBank(nn.Module):
+class StyleBank(Sometimes):
     """With a probability a batch, every image in a style drawn from a bank: means and deviations (B, C)."""
 
     def __init__(self, means: Tensor, deviations: Tensor, probability: float) -> None:
-        super().__init__()
+        super().__init__(probability)
         self.means: Tensor
         self.deviations: Tensor
         self.register_buffer("means", means)
         self.register_buffer("deviations", deviations)
-        self.probability = probability
 
-    def forward(self, features: Tensor, generator: torch.Generator, cells: Cells | None = None) -> Tensor:
-        """A `FeatureLever`: features (N, C, h, w) -> the same, restyled or not; `generator` is the CPU's."""
-        if float(torch.rand((), generator=generator)) >= self.probability:
-            return features
+    def move(self, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:
+        """Features (N, C, h, w) -> the same, restyled."""
         drawn = torch.randint(len(self.means), (len(features),), generator=generator).to(self.means.device)
         mean, deviation = (bank[drawn, :, None, None].to(features.dtype) for bank in (self.means, self.deviations))
         return restyle(features, mean, deviation, cells)

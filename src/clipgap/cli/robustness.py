@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -83,18 +82,13 @@ class Asked:
 def score_corrupted(asked: Asked, config: RunConfig, csv: Path | None, device: str | None, as_json: bool) -> None:
     """Score, and print or write the table; `device` as it is given."""
     from clipgap.cli.exported import load_exported
-    from clipgap.cli.show import print_table
+    from clipgap.cli.show import give_table
     from clipgap.engine.robustness import evaluate_corruptions
 
     detector = load_exported(asked.run, device) or asked.run
     with stopped_at_once(asked.out / LINES) if asked.out else nullcontext():
         table = evaluate_corruptions(detector, config, asked.settings())
-    if csv:
-        table.write_csv(csv)
-    if as_json:
-        typer.echo(json.dumps(table.to_json()))
-    else:
-        print_table(table)
+    give_table(table, csv, as_json)
 
 
 def read_corruptions(text: str) -> tuple[str, ...]:

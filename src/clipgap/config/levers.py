@@ -21,10 +21,15 @@ DIVERSIFY = {
 """What `diversify.kinds` may name, and the class that does it."""
 
 
-def _known_diversifier(name: str) -> str:
-    if name in DIVERSIFY or OWN_CLASS.fullmatch(name):
-        return name
-    raise ValueError(f"there are {', '.join(DIVERSIFY)}, or a class of your own as `module:Class`")
+def _one_of(*names: str) -> AfterValidator:
+    """Lets one of these names pass, or a class of the user's own."""
+
+    def known(name: str) -> str:
+        if name in names or OWN_CLASS.fullmatch(name):
+            return name
+        raise ValueError(f"there are {', '.join(names)}, or a class of your own as `module:Class`")
+
+    return AfterValidator(known)
 
 
 OFFSETS = ("fitted", "random", "permuted")
@@ -36,14 +41,7 @@ FEATURES = {
 """Levers of features that need no more than a probability, and the class that does it."""
 
 
-def _known_kind(name: str) -> str:
-    known = ("none", *OFFSETS, *FEATURES, "pin")
-    if name in known or OWN_CLASS.fullmatch(name):
-        return name
-    raise ValueError(f"there are {', '.join(known)}, or a class of your own as `module:Class`")
-
-
-Kind = Annotated[str, AfterValidator(_known_kind)]
+Kind = Annotated[str, _one_of("none", *OFFSETS, *FEATURES, "pin")]
 
 
 class AugmentConfig(Section):
@@ -91,7 +89,7 @@ class AugmentConfig(Section):
 class DiversifyConfig(Section):
     """Changes of source images in the loader, so that no look of an image can be relied on (docs/recipes.md)."""
 
-    kinds: list[Annotated[str, AfterValidator(_known_diversifier)]] = []
+    kinds: list[Annotated[str, _one_of(*DIVERSIFY)]] = []
     """`photometric`, `corruptions`, `random_conv`, `fourier`, `oa_mix`, or a class of your own as `module:Class`
     (docs/extending.md); one of them, drawn anew, for every image that is changed; empty: none is."""
     probability: Fraction = 0.5

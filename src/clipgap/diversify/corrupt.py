@@ -5,9 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from clipgap.corruptions import corrupt
 from clipgap.diversify.diversifier import Boxes, Pixels
+from clipgap.diversify.spectrum import through_spectrum
 
 NAMED = (
     "gaussian_noise",
@@ -55,10 +57,10 @@ def high_pass(pixels: Pixels, level: int) -> Pixels:
 
 def turn_phase(pixels: Pixels, level: int, random: np.random.Generator) -> Pixels:
     """Pixels (H, W, 3) with every frequency's phase turned at random, the same in all channels; levels 1 to 5."""
-    height, width = pixels.shape[:2]
-    spectrum = torch.fft.rfft2(torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1))
-    angle = torch.from_numpy(random.standard_normal(spectrum.shape[1:], dtype=np.float32)) * (0.1 * level)
-    angle[0, 0] = 0  # the mean stays
-    turned = torch.fft.irfft2(spectrum * torch.polar(torch.ones_like(angle), angle), s=(height, width))
-    result: Pixels = turned.add_(0.5).clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    return result
+
+    def turn(spectrum: Tensor) -> Tensor:
+        angle = torch.from_numpy(random.standard_normal(spectrum.shape[1:], dtype=np.float32)) * (0.1 * level)
+        angle[0, 0] = 0  # the mean stays
+        return spectrum * torch.polar(torch.ones_like(angle), angle)
+
+    return through_spectrum(pixels, turn)

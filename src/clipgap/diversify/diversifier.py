@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clipgap.classes import make_lever, said
 from clipgap.config import DIVERSIFY, DiversifyConfig
-from clipgap.errors import ClipgapError, ConfigError, one_line
+from clipgap.errors import ClipgapError, ConfigError
 
 Pixels = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
@@ -51,7 +51,7 @@ class Diversifier:
         except ClipgapError:
             raise
         except Exception as error:  # noqa: BLE001 (a user's lever may fail in any way)
-            raise ConfigError(f"diversify.kinds: {kind} failed ({one_line(said(error))})") from None
+            raise ConfigError(f"diversify.kinds: {kind} failed ({said(error)})") from None
         if not isinstance(changed, np.ndarray):
             raise ConfigError(f"diversify.kinds: {kind} gave {type(changed).__name__}, not the pixels of an image")
         if changed.shape != (image.height, image.width, 3) or changed.dtype != np.uint8:

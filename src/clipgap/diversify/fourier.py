@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from clipgap.diversify.diversifier import Boxes, Pixels
+from clipgap.diversify.spectrum import through_spectrum
 
 BANDS = 8
 """Bands of frequencies, an octave wide, that have a factor each."""
@@ -23,14 +24,8 @@ class FourierAmplitude:
 
     def __call__(self, pixels: Pixels, boxes: Boxes, random: np.random.Generator) -> Pixels:
         """An `ImageLever`; boxes are of no use to it."""
-        height, width = pixels.shape[:2]
-        image = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
-        spectrum = torch.fft.rfft2(image)
-        factors = np.exp(random.normal(0, self.sigma, (3, BANDS + 1))).astype(np.float32)
-        spectrum *= torch.from_numpy(factors)[:, _octaves(height, width)]
-        changed = torch.fft.irfft2(spectrum, s=(height, width)).add_(0.5).clamp_(0, 255)
-        result: Pixels = changed.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-        return result
+        factors = torch.from_numpy(np.exp(random.normal(0, self.sigma, (3, BANDS + 1))).astype(np.float32))
+        return through_spectrum(pixels, lambda spectrum: spectrum * factors[:, _octaves(*pixels.shape[:2])])
 
 
 def _octaves(height: int, width: int) -> torch.Tensor:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from clipgap.config import Scoring
-from clipgap.files import write_text
 from clipgap.metrics.result import Result
+from clipgap.metrics.telling import mean_of_known, result_as_values, rule_as_values, rule_in_words, shown, write_rows
 
 
 @dataclass(frozen=True)
@@ -45,12 +42,12 @@ class RobustnessTable:
 
     def mean(self, corruption: str) -> float | None:
         """The headline figure under a corruption, mean over severities; None where there is nothing to find."""
-        return _mean([result.headline for result in self.scores[corruption].values()])
+        return mean_of_known([result.headline for result in self.scores[corruption].values()])
 
     @property
     def mpc(self) -> float | None:
         """Mean performance under corruption: the headline figure, mean over corruptions of means over severities."""
-        return _mean([self.mean(name) for name in self.scores])
+        return mean_of_known([self.mean(name) for name in self.scores])
 
     @property
     def rpc(self) -> float | None:
@@ -61,9 +58,7 @@ class RobustnessTable:
     def to_json(self) -> dict[str, Any]:
         """Plain values; `iou` where the metric has one, `scoring` where it is another."""
         return {
-            "metric": self.metric,
-            **({} if self.metric == "coco" else {"iou": self.iou}),
-            **({} if self.scoring == "exact" else {"scoring": self.scoring}),
+            **rule_as_values(self.metric, self.iou, self.scoring),
             "detector": self.detector,
             "notes": self.notes,
             "source": self.source,
@@ -73,12 +68,13 @@ class RobustnessTable:
             "boxes": self.clean.boxes,
             "mpc": self.mpc,
             "rpc": self.rpc,
-            "clean": _plain(self.clean),
-            "corruptions": {
-                name: {"mean": self.mean(name), "severities": {str(k): _plain(one) for k, one in results.items()}}
-                for name, results in self.scores.items()
-            },
+            "clean": result_as_values(self.clean),
+            "corruptions": {name: self._of(name) for name in self.scores},
         }
+
+    def _of(self, corruption: str) -> dict[str, Any]:
+        severities = {str(severity): result_as_values(one) for severity, one in self.scores[corruption].items()}
+        return {"mean": self.mean(corruption), "severities": severities}
 
     def write_csv(self, path: str | Path) -> None:
         """A row a corruption and severity, after that of `clean`, severity 0; an empty field: nothing to find."""
@@ -86,14 +82,11 @@ class RobustnessTable:
         results = [("clean", 0, self.clean)]
         results += [(name, severity, one) for name, some in self.scores.items() for severity, one in some.items()]
         rows += [[name, severity, *one.figures.values(), *one.per_class.values()] for name, severity, one in results]
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_text(Path(path), text.getvalue())
+        write_rows(path, rows)
 
     def render(self) -> RenderableType:
         """For a terminal: a row a corruption, a column a severity; below it clean, mPC and rPC."""
-        iou = "" if self.metric == "coco" else f", IoU {self.iou:g}"
-        whose = ", the authors' scoring" if self.scoring == "authors" else ""
+        rule = rule_in_words(self.metric, self.iou, self.scoring)
         where = f"{self.source}/{self.split}, {self.clean.images} images, {self.clean.boxes} boxes"
         table = Table(box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("corruption", no_wrap=True)
@@ -102,23 +95,8 @@ class RobustnessTable:
             table.add_column(title, justify="right")
         table.add_column("mean", justify="right")
         for name, results in self.scores.items():
-            table.add_row(name, *(_shown(one.headline) for one in results.values()), _shown(self.mean(name)))
+            table.add_row(name, *(shown(one.headline) for one in results.values()), shown(self.mean(name)))
         headline = next(iter(self.clean.figures))
-        figures = f"clean {headline} {_shown(self.clean.headline)}   mPC {_shown(self.mpc)}   rPC {_shown(self.rpc)} %"
+        figures = f"clean {headline} {shown(self.clean.headline)}   mPC {shown(self.mpc)}   rPC {shown(self.rpc)} %"
         last = "\n".join([self.detector, *self.notes])
-        return Group(
-            Text(f"{self.metric}{iou}{whose}; {where}", style="italic"), table, Text(figures, style="bold"), Text(last)
-        )
-
-
-def _plain(result: Result) -> dict[str, Any]:
-    return {**result.figures, "per_class": result.per_class}
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
+        return Group(Text(f"{rule}; {where}", style="italic"), table, Text(figures, style="bold"), Text(last))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from rich.box import SIMPLE
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -16,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from clipgap.config import Scoring
-from clipgap.files import write_text
 from clipgap.metrics.result import Result
+from clipgap.metrics.telling import mean_of_known, result_as_values, rule_as_values, rule_in_words, shown, write_rows
 
 MEAN = "mean of targets"
 SHOWN = 3
@@ -59,32 +56,25 @@ class ScoreTable:
     def mean_targets(self) -> float | None:
         """The headline figure, mean of targets; targets without boxes are left out."""
         found = [domain.result.headline for domain in self.domains if domain.role == "target"]
-        known = [value for value in found if value is not None]
-        return float(np.mean(known)) if known else None
+        return mean_of_known(found)
 
     @property
     def rule(self) -> str:
         """The metric in words, with its IoU, whose rules it goes by, and the domains that have another."""
-        if self.metric == "coco":
-            return "coco"
-        whose = ", the authors' scoring" if self.scoring == "authors" else ""
         others = [f"; {domain.name} by {domain.metric}" for domain in self.domains if domain.metric != self.metric]
-        return f"{self.metric}, IoU {self.iou:g}{whose}{''.join(others)}"
+        return f"{rule_in_words(self.metric, self.iou, self.scoring)}{''.join(others)}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `iou` where the metric has one, `scoring` and a domain's `metric` where they are others."""
         return {
-            "metric": self.metric,
-            **({} if self.metric == "coco" else {"iou": self.iou}),
-            **({} if self.scoring == "exact" else {"scoring": self.scoring}),
+            **rule_as_values(self.metric, self.iou, self.scoring),
             "detector": self.detector,
             "notes": self.notes,
             "source": self.source,
             "domains": {
                 domain.name: {
                     **({} if domain.metric == self.metric else {"metric": domain.metric}),
-                    **domain.result.figures,
-                    "per_class": domain.result.per_class,
+                    **result_as_values(domain.result),
                     "images": domain.result.images,
                     "boxes": domain.result.boxes,
                 }
@@ -107,9 +97,7 @@ class ScoreTable:
             last = [domain.metric] if mixed else []
             rows.append([domain.name, domain.role, *figures, domain.result.images, domain.result.boxes, *last])
         rows.append([MEAN, "", self.mean_targets, *[""] * (len(rows[0]) - 3)])
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_text(Path(path), text.getvalue())
+        write_rows(path, rows)
 
     def render(self) -> RenderableType:
         """For a terminal: a row a domain, a column a class; what is too wide goes on in a further block below."""
@@ -141,9 +129,9 @@ class _Blocks:
         first = results[0]
         columns = [["domain", *(domain.name for domain in self.table.domains), MEAN]]
         for i, name in enumerate(list(first.figures)[:SHOWN]):
-            mean = "" if i else _shown(self.table.mean_targets)
-            columns.append([name, *(_shown(result.figures[name]) for result in results), mean])
-        columns += [[name, *(_shown(result.per_class[name]) for result in results), ""] for name in first.per_class]
+            mean = "" if i else shown(self.table.mean_targets)
+            columns.append([name, *(shown(result.figures[name]) for result in results), mean])
+        columns += [[name, *(shown(result.per_class[name]) for result in results), ""] for name in first.per_class]
         columns.append(["images", *(str(result.images) for result in results), ""])
         columns.append(["boxes", *(str(result.boxes) for result in results), ""])
         return columns
@@ -163,7 +151,3 @@ class _Blocks:
 
 def _width(column: list[str]) -> int:
     return max(map(cell_len, column))
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"

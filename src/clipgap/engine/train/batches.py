@@ -73,10 +73,13 @@ def try_levers(dataset: DetectionDataset, config: RunConfig) -> None:
         ConfigError: it cannot be made, or fails.
         DataError: the image cannot be read.
     """
+    if not config.diversify.kinds:
+        return
+    sample = dataset[0]
     for kind in config.diversify.kinds:
         alone = config.diversify.model_copy(update={"kinds": [kind], "probability": 1.0})
         make = MakeExample(config.image, 0.0, make_diversifier(alone))
-        make(dataset[0], generator_for(config.run.seed, 1, 0))
+        make(sample, generator_for(config.run.seed, 1, 0))
 
 
 def settling_batches(dataset: DetectionDataset, config: RunConfig) -> Iterator[Batch]:
