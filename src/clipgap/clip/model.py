@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clipgap.clip.backbone import Backbone, hash_of
+from clipgap.clip.places import require_places
 from clipgap.clip.towers.modified_resnet import ModifiedResNetSpec, ResNetRoiPart, ResNetTrunk
 from clipgap.errors import ConfigError, WeightsError
-from clipgap.weights import require_places
 
 
 @dataclass(frozen=True)
