@@ -25,8 +25,9 @@ from pathlib import Path
 
 from recipes.study.figure import draw
 from recipes.study.printing import report
-from recipes.study.rows import EIGHT, STUDIES, Row, Study
+from recipes.study.rows import EIGHT, Row, Study
 from recipes.study.running import first_of_each_fit, fit_offsets, in_processes, missing, read_results, rows_of, run_once
+from recipes.study.studies import STUDIES
 
 from clipgap.errors import ClipgapError
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from recipes.study.rows import SEEN, Study
@@ -23,31 +24,67 @@ def render(results: Results, study: Study) -> str:
 
 
 def _tables(results: Results, study: Study, extra: bool) -> Iterable[str]:
-    titles = {name: row.title for name, row in study.rows.items()}
-    rows = [name for name, row in study.rows.items() if row.extra is extra]
-    domains = [*results[0]["domains"], None] if results else []
-    columns = ["seeds", *(domain or "mean of targets" for domain in domains)]
-    lines = []
-    for name in rows:
-        if mine := [result for result in results if result["row"] == name]:
-            lines.append([titles[name], len(mine), *(spread([score(one, d) for one in mine]) for d in domains)])
-    yield from _markdown(["row", *columns], lines)
-    lines = []
-    for name, other in study.differences:
-        both = pairs(results, name, other)
-        if name in rows and len(both) > 1:
-            cells = [_written(interval([score(a, d) - score(b, d) for a, b in both])) for d in domains]
-            lines.append([f"{titles[name]} - {titles[other]}", len(both), *cells])
-    yield from _markdown(["paired difference", *columns], lines)
+    rows = {name: row.title for name, row in study.rows.items() if row.extra is extra}
+    for columns in (_domains(results), _sizes(results)):
+        yield from _means(results, rows, columns)
+        yield from _differences(results, study, rows, columns)
     lines = []
     for name, start, upper in study.gaps:
         if name in rows and (closed := gap_closed(results, name, start, upper)):
             gain, gap = closed
             share = f"{gain.mean:+.1f} of {gap.mean:.1f}: {gain.mean / gap.mean:.0%}"
-            lines.append([titles[name], titles[start], f"{gain.count}, {gap.count}", share])
+            lines.append([rows[name], study.rows[start].title, f"{gain.count}, {gap.count}", share])
     yield from _markdown(
         ["gap to the upper bound closed by", "starting from", "seeds of gain, of gap", "mean of targets"], lines
     )
+
+
+Columns = dict[str, Callable[[dict[str, Any]], float]]
+"""Heads of a table, and what of a run stands there."""
+
+
+def _domains(results: Results) -> Columns:
+    """AP50 of every domain, the mean of the targets, and where it was measured the mean over corruptions."""
+    columns: Columns = {name: partial(score, domain=name) for name in (results[0]["domains"] if results else ())}
+    columns["mean of targets"] = partial(score, domain=None)
+    if any("corrupted" in one for one in results):
+        columns["mPC"] = lambda one: float(one["corrupted"]["mpc"])
+    return columns
+
+
+def _sizes(results: Results) -> Columns:
+    """AP50 by the size of objects, for those domains and sizes that every run has; none: it was not measured."""
+
+    def value(one: dict[str, Any], domain: str, size: str) -> float:
+        return float(one["by_size"][domain][size])
+
+    measured = [one["by_size"] for one in results if "by_size" in one]
+    return {
+        f"{domain}, {size}": partial(value, domain=domain, size=size)
+        for domain, sizes in (measured[0] if measured else {}).items()
+        for size in sizes
+        if all(one[domain][size] is not None for one in measured)
+    }
+
+
+def _means(results: Results, rows: dict[str, str], columns: Columns) -> Iterable[str]:
+    """Every row's mean and deviation between seeds."""
+    lines = []
+    for name, title in rows.items():
+        if columns and (mine := [one for one in results if one["row"] == name]):
+            lines.append([title, len(mine), *(spread([of(one) for one in mine]) for of in columns.values())])
+    yield from _markdown(["row", "seeds", *columns], lines)
+
+
+def _differences(results: Results, study: Study, rows: dict[str, str], columns: Columns) -> Iterable[str]:
+    """Of these rows to others, paired by seed."""
+    lines = []
+    for name, other in study.differences:
+        both = pairs(results, name, other)
+        if columns and name in rows and len(both) > 1:
+            cells = [_written(interval([of(a) - of(b) for a, b in both])) for of in columns.values()]
+            lines.append([f"{rows[name]} - {study.rows[other].title}", len(both), *cells])
+    yield from _markdown(["paired difference", "seeds", *columns], lines)
 
 
 def _chosen_by(results: Results) -> tuple[list[str], list[list[Any]]]:

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recipes.study.rows import EIGHT, SEEN, STUDIES, Row, Study
+from recipes.study.rows import EIGHT, SEEN, Row, Study
+from recipes.study.scoring import score_run
+from recipes.study.studies import STUDIES
 
 from clipgap.config import RunConfig, load_config
-from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.fit import fit
 from clipgap.engine.progress import log
 from clipgap.engine.train import train
@@ -158,7 +159,7 @@ def run_once(task: Task) -> str:
     shutil.rmtree(task.folder, ignore_errors=True)
     train(config, show=False)
     trained = time.perf_counter()
-    table = evaluate_run(task.folder, task.scored(), show=False).to_json()
+    scores = score_run(task.folder, task.scored(), STUDIES[task.study])
     lines = [json.loads(line) for line in (task.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     record = {
         "row": task.row,
@@ -168,12 +169,12 @@ def run_once(task: Task) -> str:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, 1 thread a run, torch {torch.__version__}",
         "seconds": {"train": round(trained - began), "score": round(time.perf_counter() - trained)},
         **{key: next((line[key] for line in reversed(lines) if key in line), None) for key in SEEN},
-        **table,
+        **scores,
     }
     task.result.write_text(json.dumps(record, indent=1), encoding="utf-8")
     shutil.rmtree(task.folder)
-    scores = {name: round(one["ap50"], 1) for name, one in table["domains"].items()}
-    return f"{scores}, {record['seconds']}, validation {record['validation']}"
+    said = {name: round(one["ap50"], 1) for name, one in scores["domains"].items()}
+    return f"{said}, {record['seconds']}, validation {record['validation']}"
 
 
 def read_results(out: Path) -> list[dict[str, Any]]:

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from recipes.study import __main__ as cli
 from recipes.study import running
+from recipes.study.paper import DIFFERENCES, GAPS, ROWS
 from recipes.study.printing import render, report
-from recipes.study.rows import DIFFERENCES, GAPS, RECIPE_ROWS, ROWS, SECOND_WORLDS, STUDIES, TEST_WORLDS, Study
+from recipes.study.recipe import RECIPE_ROWS, SECOND_WORLDS, TEST_WORLDS
+from recipes.study.rows import Study
 from recipes.study.running import Task, read_results
+from recipes.study.studies import STUDIES
 
 from clipgap.config import load_config
 from clipgap.data import load_domains

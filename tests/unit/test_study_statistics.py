@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from recipes.study.printing import report
-from recipes.study.rows import STUDIES
 from recipes.study.statistics import Interval, gap_closed, interval, rank_correlation, spearman, spread
+from recipes.study.studies import STUDIES
 from scipy import stats
 
 

@@ -1,0 +1,17 @@
+"""Real photographs: levers of images one by one, and the recipe, on a backbone that knows photographs but no words."""
+
+from __future__ import annotations
+
+from recipes.study.recipe import EVERY, KINDS_OF_LEVERS
+from recipes.study.rows import FIVE, Row
+
+PHOTOGRAPHS = {
+    "attention": ("as it is", ()),
+    **{kind: (f"diversify: {kind}", (f"diversify.kinds=[{kind}]",)) for kind in KINDS_OF_LEVERS},
+    "ema": ("average: ema", ("average.over=ema",)),
+    "recipe": ("recipe: robust", (EVERY,)),
+    "align": ("recipe: robust, aligned", (EVERY, "align={classes: 1, boxes: 1}")),
+}
+PHOTOGRAPH_ROWS = {name: Row(title, settings, FIVE) for name, (title, settings) in PHOTOGRAPHS.items()}
+HELD_OUT = ("impulse_noise", "motion_blur", "snow", "frost", "fog", "elastic_transform", "pixelate")
+"""Of the 15 standard corruptions those that no lever draws."""

@@ -1,0 +1,60 @@
+"""All studies by name: rows, what is compared with what, and on which worlds."""
+
+from __future__ import annotations
+
+from recipes.study.paper import DIFFERENCES, GAPS, ROWS
+from recipes.study.photographs import HELD_OUT, PHOTOGRAPH_ROWS
+from recipes.study.recipe import (
+    RECIPE_DIFFERENCES,
+    RECIPE_GAPS,
+    RECIPE_ROWS,
+    SECOND_ROWS,
+    SECOND_WORLDS,
+    TEST_WORLDS,
+)
+from recipes.study.rows import Study, compared_with
+
+STUDIES = {
+    # The test worlds: seeds drawn at random (secrets.randbelow) after world and schedule were frozen (docs/log.md).
+    "mini_world": Study(
+        "mini_world",
+        ROWS,
+        DIFFERENCES,
+        GAPS,
+        worlds=(609551, 968249, 516515, 951553, 225236),
+        scenes=1000,
+        held_out=200,
+    ),
+    "photos": Study(
+        "recipes/photos.yaml",
+        {name: row for name, row in ROWS.items() if name != "upper_bound" and not row.extra},
+        DIFFERENCES,
+        GAPS,
+    ),
+    "recipe": Study(
+        "mini_world",
+        RECIPE_ROWS,
+        RECIPE_DIFFERENCES,
+        RECIPE_GAPS,
+        worlds=TEST_WORLDS,
+        scenes=1000,
+        held_out=200,
+    ),
+    "second": Study(
+        "recipes/second_world.yaml",
+        SECOND_ROWS,
+        *compared_with(SECOND_ROWS, "attention", "upper_bound"),
+        worlds=SECOND_WORLDS,
+        scenes=1000,
+        held_out=200,
+        world="second",
+    ),
+    "photos_imagenet": Study(
+        "recipes/photos_imagenet.yaml",
+        PHOTOGRAPH_ROWS,
+        *compared_with(PHOTOGRAPH_ROWS, "attention", "upper_bound"),
+        corruptions=HELD_OUT,
+        severities=(3,),
+        sizes=True,
+    ),
+}
