@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -139,11 +140,24 @@ def in_processes(function: Any, tasks: list[Task], workers: int) -> None:
     """Do every task in processes of one thread each, and say what each came to."""
     if not tasks:
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker) as pool:
         waiting = {pool.submit(function, task): task for task in tasks}
         for number, done in enumerate(as_completed(waiting), start=1):
             task = waiting[done]
             log.print(f"{function.__name__} {number}/{len(tasks)}: {task.row}, seed {task.seed}: {done.result()}")
+
+
+def _begin_worker() -> None:
+    """One thread, and an end with the process that asks: a worker that was left over would write into later runs."""
+    torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None  # a pool's worker has one
+    parent.join()
+    os._exit(1)
 
 
 def fit_offsets(task: Task) -> str:

@@ -98,6 +98,17 @@ def test_an_exported_run_predicts_the_same(trained: Path, run: Run, tmp_path: Pa
     assert (code, "onnx: has no run.yaml to say what to score; give --config" in err) == (2, True)
 
 
+@pytest.mark.parametrize("setting", ["detector.rpn_post_nms_top_n_test=9", "image.short_side=64", "recipe=robust"])
+def test_what_a_trained_detector_has_of_its_own_is_not_changed_by_evaluate(
+    trained: Path, run: Run, setting: str
+) -> None:
+    code, _, err = run("evaluate", trained / "run", "--set", setting)
+    key = setting.partition("=")[0]
+    assert code == 2
+    assert f"--set {key}: has no effect on scores" in err
+    assert "run/config.yaml; settings of data, evaluate, run count here" in err
+
+
 def test_predict_goes_on_and_draws_what_is_true(
     trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,17 @@ import typer
 
 from clipgap.cli.commands import command, config_words, free, setting, stopped_at_once
 from clipgap.cli.early import require_clip_file, require_detector, require_folders, require_offsets
-from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve
+from clipgap.cli.options import (
+    Config,
+    Device,
+    Json,
+    Resume,
+    Seed,
+    Settings,
+    Workers,
+    require_settings_of_scoring,
+    resolve,
+)
 from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, score_corrupted
 from clipgap.errors import ClipgapError, WeightsError
 from clipgap.files import require_new, require_new_file
@@ -99,6 +109,7 @@ def evaluate(
     require_detector(run)
     if config is None and not (run / "run.yaml").is_file():
         raise ClipgapError(f"{run}: has no run.yaml to say what to score; give --config")
+    require_settings_of_scoring(settings, run)
     resolved = resolve(config or str(run / "run.yaml"), settings, device, workers=workers)
     if csv:
         require_new_file(csv, "--csv")
