@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from clipgap.clip import load_clip
+from clipgap.clip import TINY, load_clip
 from clipgap.config import ClipConfig
-from clipgap.engine import pretrain as module
 from clipgap.engine.pretrain import Pretraining, contrast, pretrain
+from clipgap.engine.pretrain import loop as module
 from clipgap.errors import ConfigError, DataError
 from clipgap.world import DOMAINS, TARGETS
 
@@ -59,7 +59,7 @@ def test_pretraining_leaves_weights_that_load_a_log_and_a_card(tmp_path: Path) -
     ).read_bytes()
     assert (tmp_path / "one/tiny_clip.safetensors").stat().st_size < 12e6
     clip = load_clip(ClipConfig(name="tiny", file=str(tmp_path / "one/tiny_clip.safetensors")))
-    assert clip.spec == module.TINY
+    assert clip.spec == TINY
     assert set(card["zero_shot"]) == {"web", "streets"}
     assert set(card["zero_shot"]["streets"]) == set(DOMAINS)
     assert card["zero_shot"] == again["zero_shot"] == json.loads((tmp_path / "two/card.json").read_text())["zero_shot"]
