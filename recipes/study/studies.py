@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recipes.study.levers import DEVELOPMENT_WORLDS, LEVER_ROWS
 from recipes.study.paper import DIFFERENCES, GAPS, ROWS
 from recipes.study.photographs import HELD_OUT, PHOTOGRAPH_ROWS
 from recipes.study.recipe import (
@@ -48,6 +49,14 @@ STUDIES = {
         scenes=1000,
         held_out=200,
         world="second",
+    ),
+    "levers": Study(
+        "mini_world",
+        LEVER_ROWS,
+        *compared_with(LEVER_ROWS, "attention", "upper_bound"),
+        worlds=DEVELOPMENT_WORLDS,
+        scenes=1000,
+        held_out=200,
     ),
     "photos_imagenet": Study(
         "recipes/photos_imagenet.yaml",
