@@ -30,6 +30,8 @@ class Study:
     """Rows that are compared, seed by seed."""
     gaps: tuple[tuple[str, str, str], ...]
     """Rows, where they start from, and how far one can get: how much of the way do they go?"""
+    settings: tuple[str, ...] = ()
+    """Every row's, under its own."""
     worlds: tuple[int, ...] = ()
     """A world for every seed, or none where the data are given."""
     scenes: int = 0

@@ -101,14 +101,13 @@ def missing(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Ta
     """
     out.mkdir(parents=True, exist_ok=True)
     worlds = options.worlds or study.worlds
+    shared = (*study.settings, *options.set)
     names = options.rows or [name for name, row in study.rows.items() if not row.extra]
     for name in names:
-        load_config(
-            study.config, [*options.set, *study.rows[name].settings]
-        )  # wrong ones are told before worlds are drawn
+        load_config(study.config, [*shared, *study.rows[name].settings])  # wrong ones are told before worlds are drawn
     for seed in options.seeds or EIGHT[: len(worlds) or None]:
         world = out / f"world_{worlds[seed]}" if worlds else None
-        settings = (*options.set, f"data.root={world}") if world else tuple(options.set)
+        settings = (*shared, f"data.root={world}") if world else shared
         tasks = [
             Task(options.study, name, seed, settings, study.rows[name].settings, out)
             for name in names

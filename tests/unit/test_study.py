@@ -76,6 +76,17 @@ def test_what_has_a_result_is_not_done_again(tmp_path: Path, monkeypatch: pytest
             list(running.missing(argparse.Namespace(**vars(options) | change), STUDY, tmp_path))
 
 
+def test_what_a_study_sets_for_all_lies_under_the_command_lines_and_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "draw_world", lambda *_: None)
+    study = replace(STUDY, settings=("train.steps=9", "train.batch_size=2", "augment.kind=random"))
+    common = {"study": "mini_world", "rows": ["attention"], "seeds": [0], "worlds": None, "workers": 1}
+    (one,) = running.missing(argparse.Namespace(**common, set=["train.batch_size=3"]), study, tmp_path)
+    config = one.config()
+    assert (config.train.steps, config.train.batch_size, config.augment.kind) == (9, 3, "none")
+
+
 def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> None:
     def offsets(row: str, seed: int, *settings: str) -> str | None:
         return task(row, seed, tmp_path, *settings).config().augment.file
