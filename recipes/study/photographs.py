@@ -9,9 +9,15 @@ PHOTOGRAPHS = {
     "attention": ("as it is", ()),
     **{kind: (f"diversify: {kind}", (f"diversify.kinds=[{kind}]",)) for kind in KINDS_OF_LEVERS},
     "ema": ("average: ema", ("average.over=ema",)),
+    "twice": ("8 images a step", ("train.batch_size=8",)),
     "recipe": ("recipe: robust", (EVERY,)),
     "align": ("recipe: robust, aligned", (EVERY, "align={classes: 1, boxes: 1}")),
 }
 PHOTOGRAPH_ROWS = {name: Row(title, settings, FIVE) for name, (title, settings) in PHOTOGRAPHS.items()}
+PHOTOGRAPH_DIFFERENCES = (
+    *((name, "attention") for name in PHOTOGRAPHS if name != "attention"),
+    *((name, "twice") for name in ("recipe", "align")),
+)
+"""The recipe sees twice as many images a step: `twice` tells what that alone is worth."""
 HELD_OUT = ("impulse_noise", "motion_blur", "snow", "frost", "fog", "elastic_transform", "pixelate")
 """Of the 15 standard corruptions those that no lever draws."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipes.study.levers import DEVELOPMENT_WORLDS, LEVER_ROWS
 from recipes.study.paper import DIFFERENCES, GAPS, ROWS
-from recipes.study.photographs import HELD_OUT, PHOTOGRAPH_ROWS
+from recipes.study.photographs import HELD_OUT, PHOTOGRAPH_DIFFERENCES, PHOTOGRAPH_ROWS
 from recipes.study.recipe import (
     RECIPE_DIFFERENCES,
     RECIPE_GAPS,
@@ -61,7 +61,8 @@ STUDIES = {
     "photos_imagenet": Study(
         "recipes/photos_imagenet.yaml",
         PHOTOGRAPH_ROWS,
-        *compared_with(PHOTOGRAPH_ROWS, "attention", "upper_bound"),
+        PHOTOGRAPH_DIFFERENCES,
+        (),
         corruptions=HELD_OUT,
         severities=(3,),
         sizes=True,
