@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from PIL import Image
 
 from benchmarks.detectors import CLASSES, MINI, Size, Work
-from clipgap.augment import FeatureAugmentation, OffsetFeatures
+from clipgap.augment import FeatureAugmentation, OffsetFeatures, StyleBank
 from clipgap.augment.levers import Placed
 from clipgap.classes import make_lever
 from clipgap.clip import load_clip
@@ -23,22 +23,26 @@ from clipgap.engine.train.trainer import Trainer
 
 IMAGE_LEVERS = ("photometric", "corruptions", "random_conv", "fourier", "oa_mix")
 TWO_VIEWS = "diversify={kinds: [photometric], views: 2, probability: 1}"
-FEATURE_LEVERS = ("fitted", "norm", "mixstyle")
+FEATURE_LEVERS = ("fitted", "norm", "mixstyle", "pin")
 WAYS: dict[str, tuple[str, ...]] = {
     "plain": (),
     **{f"diversify: {kind}, half of the images": (f"diversify.kinds=[{kind}]",) for kind in IMAGE_LEVERS},
     "diversify: photometric, two views": (TWO_VIEWS,),
-    "two views and align": (
-        "diversify={kinds: [photometric], views: 2, probability: 1}",
-        "align={classes: 1, boxes: 1}",
-    ),
-    **{
-        f"augment: {kind}": (f"augment.kind={kind}", "augment.probability=1") for kind in ("fitted", "norm", "mixstyle")
-    },
+    "two views and align": (TWO_VIEWS, "align={classes: 1, boxes: 1}"),
+    "two views, bf16": (TWO_VIEWS, "run.precision=bf16-mixed"),
+    "two views, roi: atrous": (TWO_VIEWS, "detector.roi=atrous"),
+    "two views, 128 regions an image": (TWO_VIEWS, "detector.box_batch_size_per_image=128"),
+    **{f"augment: {kind}": (f"augment.kind={kind}", "augment.probability=1") for kind in FEATURE_LEVERS},
+    "tune: warm_heads, while it lasts": ("tune.warm_heads=599",),
     "tune: pull_back": ("tune.pull_back=0.01",),
     "tune: low_rank": ("tune.low_rank=16",),
     "tune: layer3 frozen": ("detector.frozen=[stem, layer1, layer2, layer3]",),
     "average: ema": ("average.over=ema",),
+    "average: window": ("average={over: window, window_start: 1}",),
+    "average: tuned 0.75": ("average.tuned=0.75",),
+    "background: text": ("detector.background=text",),
+    "background: learned": ("detector.background=learned",),
+    "run.precision: bf16-mixed": ("run.precision=bf16-mixed",),
 }
 """Settings by the lever's name."""
 
@@ -74,7 +78,7 @@ def lever_step(*settings: str, size: Size = MINI, batch: int = 4) -> Work:
     )
     torch.manual_seed(0)
     detector = Detector.from_clip(clip, spec).to(memory_format=torch.channels_last)
-    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=config.run.precision)
     trainer = Trainer(detector, config, _augmentation(config, clip.tower_spec.c4_channels), fabric)
     make = MakeExample(spec.image, 0.5, make_diversifier(config.diversify), config.diversify.views)
     samples, steps = [picture(size, number) for number in range(batch)], iter(range(10**6))
@@ -93,6 +97,9 @@ def _augmentation(config: RunConfig, channels: int) -> FeatureAugmentation | Non
         probability = config.augment.probability
         if kind in FEATURES:
             placed.append(Placed(make_lever(FEATURES[kind], "augment.kind", probability), config.augment.layer))
+        elif kind == "pin":
+            styles = torch.zeros(15, channels // 4), torch.ones(15, channels // 4)
+            placed.append(Placed(StyleBank(*styles, probability), "layer1"))
         else:
             placed.append(Placed(OffsetFeatures(torch.zeros(15, channels), probability), None))
     return FeatureAugmentation(placed) if placed else None

@@ -222,8 +222,7 @@ def test_every_lever_can_be_timed_and_is_on(way: str) -> None:
     plain, other = lever_step(size=SMALL, batch=2), lever_step(*WAYS[way], size=SMALL, batch=2)
     steps = [(plain(), other()) for _ in range(5)]  # of ten images, five or so are changed where half of them are
     assert all(math.isfinite(value) for _, losses in steps for value in losses.values())
-    changes_later = ("plain", "tune: pull_back", "tune: low_rank", "average: ema", "tune: layer3 frozen")
-    if way in changes_later or way == "augment: fitted":
+    if way.startswith(("plain", "tune", "average")) or way == "augment: fitted":  # the first loss is as without
         assert steps[0][0] == steps[0][1]
     else:
         assert any(one != changed for one, changed in steps)
