@@ -33,10 +33,10 @@ bench: setup
 	$(BIN)/python -m benchmarks --out bench.json
 	$(BIN)/python -m benchmarks.growth --out growth.json
 
-# Resumable: what has a result in runs/study is not done again.
+# Resumable: what has a result in runs/study is not done again. All of them take days; make study STUDIES=recipe does one.
+STUDIES = mini_world photos recipe second photos_imagenet
 study: setup
-	$(BIN)/python -m recipes.study mini_world
-	$(BIN)/python -m recipes.study photos
+	for one in $(STUDIES); do $(BIN)/python -m recipes.study $$one || exit; done
 
 synthetic-checkpoint: setup
 	$(BIN)/python -m tests.parity.synthetic --out synthetic_authors.pth
