@@ -3,6 +3,7 @@
     python -m recipes.study mini_world            the table of docs/results.md, on the miniature weather world
     python -m recipes.study photos                the same rows on the photographs, from the same tiny CLIP
     python -m recipes.study recipe                the recipe, on worlds that were drawn before it
+    python -m recipes.study recipe_long           the same rows trained four times as long, on other new worlds
     python -m recipes.study second                the recipe again, in streets and weathers that nothing was tuned on
     python -m recipes.study levers                development: every lever alone, the recipe with one more or one less
     python -m recipes.study photos_imagenet       levers and recipe on photographs, from a backbone of ImageNet

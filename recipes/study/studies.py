@@ -6,6 +6,9 @@ from recipes.study.levers import DEVELOPMENT_WORLDS, LEVER_ROWS
 from recipes.study.paper import DIFFERENCES, GAPS, ROWS
 from recipes.study.photographs import HELD_OUT, PHOTOGRAPH_DIFFERENCES, PHOTOGRAPH_ROWS
 from recipes.study.recipe import (
+    LONG,
+    LONG_ROWS,
+    LONG_WORLDS,
     RECIPE_DIFFERENCES,
     RECIPE_GAPS,
     RECIPE_ROWS,
@@ -38,6 +41,16 @@ STUDIES = {
         RECIPE_DIFFERENCES,
         RECIPE_GAPS,
         worlds=TEST_WORLDS,
+        scenes=1000,
+        held_out=200,
+    ),
+    "recipe_long": Study(
+        "mini_world",
+        LONG_ROWS,
+        RECIPE_DIFFERENCES,
+        RECIPE_GAPS,
+        LONG,
+        worlds=LONG_WORLDS,
         scenes=1000,
         held_out=200,
     ),

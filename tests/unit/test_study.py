@@ -13,7 +13,7 @@ from recipes.study import __main__ as cli
 from recipes.study import running
 from recipes.study.paper import DIFFERENCES, GAPS, ROWS
 from recipes.study.printing import render, report
-from recipes.study.recipe import RECIPE_ROWS, SECOND_WORLDS, TEST_WORLDS
+from recipes.study.recipe import LONG_WORLDS, RECIPE_ROWS, SECOND_WORLDS, TEST_WORLDS
 from recipes.study.rows import Study
 from recipes.study.running import Task, read_results
 from recipes.study.studies import STUDIES
@@ -139,8 +139,8 @@ def test_every_seed_has_a_world_and_every_comparison_its_rows(study: str) -> Non
 
 def test_the_test_worlds_of_the_recipe_are_new() -> None:
     used = {*STUDIES["mini_world"].worlds, *range(1000, 1011)}
-    assert len(set(TEST_WORLDS)) == 8
-    assert not used & set(TEST_WORLDS)
+    assert len({*TEST_WORLDS, *LONG_WORLDS}) == 16
+    assert not used & {*TEST_WORLDS, *LONG_WORLDS}
 
 
 def test_the_second_study_asks_the_recipes_rows_of_worlds_of_its_own_kind(tmp_path: Path) -> None:
