@@ -131,7 +131,7 @@ def draw_world(world: Path, seed: int, study: Study, workers: int) -> None:
 
 def first_of_each_fit(tasks: list[Task]) -> list[Task]:
     """Of the tasks that share offsets that are not there yet, the first of each."""
-    files = {task.config().augment.file: task for task in reversed(tasks) if task.config().augment.kind != "none"}
+    files = {task.config().augment.file: task for task in reversed(tasks) if task.config().augment.offsets}
     return [task for file, task in files.items() if file and not Path(file).is_file()]
 
 

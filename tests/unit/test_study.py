@@ -96,7 +96,8 @@ def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> Non
     assert offsets("paper", 0) != offsets("paper", 0, "fit.steps=7")
     assert offsets("paper", 0) == offsets("paper", 0, "train.steps=7")
     tasks = [task(row, 0, tmp_path) for row in ("text", "paper", "random")]
-    assert [one.row for one in running.first_of_each_fit(tasks)] == ["paper"]
+    moved = Task("mini_world", "norm", 0, ("data.root=w",), ("augment.kind=norm",), tmp_path)  # needs no offsets
+    assert [one.row for one in running.first_of_each_fit([moved, *tasks])] == ["paper"]
 
 
 def test_the_gap_closed_is_gain_over_gap() -> None:
