@@ -33,8 +33,8 @@ bench: setup
 	$(BIN)/python -m benchmarks --out bench.json
 	$(BIN)/python -m benchmarks.growth --out growth.json
 
-# Resumable: what has a result in runs/study is not done again. All of them take days; make study STUDIES=recipe does one.
-STUDIES = mini_world photos recipe second photos_imagenet
+# Resumable: what has a result in runs/study is not done again. All of them take long; make study STUDIES=recipe does one.
+STUDIES = mini_world photos recipe recipe_long second photos_imagenet
 study: setup
 	for one in $(STUDIES); do $(BIN)/python -m recipes.study $$one || exit; done
 

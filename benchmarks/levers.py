@@ -12,7 +12,7 @@ from clipgap.augment import FeatureAugmentation, OffsetFeatures, StyleBank
 from clipgap.augment.levers import Placed
 from clipgap.classes import make_lever
 from clipgap.clip import load_clip
-from clipgap.config import FEATURES, ImageConfig, RunConfig, load_config
+from clipgap.config import DIVERSIFY, FEATURES, ImageConfig, RunConfig, load_config
 from clipgap.data import Sample
 from clipgap.data.dataset import Target
 from clipgap.data.stream import generator_for
@@ -21,12 +21,11 @@ from clipgap.diversify import make_diversifier
 from clipgap.engine.train.batches import MakeExample, collate
 from clipgap.engine.train.trainer import Trainer
 
-IMAGE_LEVERS = ("photometric", "corruptions", "random_conv", "fourier", "oa_mix")
 TWO_VIEWS = "diversify={kinds: [photometric], views: 2, probability: 1}"
 FEATURE_LEVERS = ("fitted", "norm", "mixstyle", "pin")
 WAYS: dict[str, tuple[str, ...]] = {
     "plain": (),
-    **{f"diversify: {kind}, half of the images": (f"diversify.kinds=[{kind}]",) for kind in IMAGE_LEVERS},
+    **{f"diversify: {kind}, half of the images": (f"diversify.kinds=[{kind}]",) for kind in DIVERSIFY},
     "diversify: photometric, two views": (TWO_VIEWS,),
     "two views and align": (TWO_VIEWS, "align={classes: 1, boxes: 1}"),
     "two views, bf16": (TWO_VIEWS, "run.precision=bf16-mixed"),
@@ -98,6 +97,7 @@ def _augmentation(config: RunConfig, channels: int) -> FeatureAugmentation | Non
         if kind in FEATURES:
             placed.append(Placed(make_lever(FEATURES[kind], "augment.kind", probability), config.augment.layer))
         elif kind == "pin":
+            # layer1 has a quarter of the C4 channels; 15 styles, as the built-in set of prompts has.
             styles = torch.zeros(15, channels // 4), torch.ones(15, channels // 4)
             placed.append(Placed(StyleBank(*styles, probability), "layer1"))
         else:

@@ -32,7 +32,7 @@ from recipes.study.rows import EIGHT, Row, Study
 from recipes.study.running import first_of_each_fit, fit_offsets, in_processes, missing, read_results, rows_of, run_once
 from recipes.study.studies import STUDIES
 
-from clipgap.errors import ClipgapError
+from clipgap.errors import ClipgapError, DataError
 
 NAME = re.compile("[a-z0-9_]+")
 
@@ -48,6 +48,8 @@ def main() -> None:
             in_processes(fit_offsets, first_of_each_fit(tasks), options.workers)
             in_processes(run_once, tasks, options.workers)
         results = read_results(out)
+        if options.print and not results:
+            raise DataError(f"{out}: no results of a study are there; run it, or give their folder (--out)")
         study = study.with_rows(rows_of(results, study))
         print(report(results, study))
         if options.figure:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 
 from recipes.study.paper import LAYER3, MIXED, SHORT_FIT
-from recipes.study.recipe import EVERY, KINDS_OF_LEVERS, SELECT
+from recipes.study.recipe import ALIGN, EVERY, SELECT, two_views
 from recipes.study.rows import Row
+
+from clipgap.config import DIVERSIFY
 
 NONE = "augment.kind=none"
 TEMPLATES = json.dumps(
     ["a photo of a {}", "a blurry photo of a {}", "a dark photo of a {}", "a {} in the street", "a {} in the rain"]
 )
 ALONE = {
-    **{kind: (NONE, f"diversify.kinds=[{kind}]") for kind in KINDS_OF_LEVERS},
+    **{kind: (NONE, f"diversify.kinds=[{kind}]") for kind in DIVERSIFY},
     "norm": ("augment.kind=norm",),
     "mixstyle": ("augment.kind=mixstyle",),
     "pin": ("augment.kind=pin",),
@@ -34,20 +36,11 @@ ALONE = {
     "twice": (NONE, "train.batch_size=8"),
 }
 """What each lever sets; the others are off."""
-
-
-def _two_views(kinds: tuple[str, ...]) -> str:
-    return f"diversify={{kinds: [{', '.join(kinds)}], views: 2, probability: 1}}"
-
-
 STACK = {
     "recipe": (NONE, EVERY),
-    **{
-        f"without_{kind}": (NONE, _two_views(tuple(other for other in KINDS_OF_LEVERS if other != kind)))
-        for kind in KINDS_OF_LEVERS
-    },
-    "one_view": (NONE, f"diversify={{kinds: [{', '.join(KINDS_OF_LEVERS)}], probability: 0.5}}"),
-    "recipe_align": (NONE, EVERY, "align={classes: 1, boxes: 1}"),
+    **{f"without_{kind}": (NONE, two_views(other for other in DIVERSIFY if other != kind)) for kind in DIVERSIFY},
+    "one_view": (NONE, f"diversify={{kinds: [{', '.join(DIVERSIFY)}], probability: 0.5}}"),
+    "recipe_align": (NONE, EVERY, ALIGN),
     "recipe_ema": (NONE, EVERY, "average.over=ema"),
     "recipe_window": (NONE, EVERY, "average={over: window, window_start: 450}"),
     "recipe_norm": ("augment.kind=norm", EVERY),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from recipes.study.recipe import EVERY, KINDS_OF_LEVERS
+from recipes.study.recipe import ALIGN, EVERY
 from recipes.study.rows import FIVE, Row
+
+from clipgap.config import DIVERSIFY
 
 PHOTOGRAPHS = {
     "attention": ("as it is", ()),
-    **{kind: (f"diversify: {kind}", (f"diversify.kinds=[{kind}]",)) for kind in KINDS_OF_LEVERS},
+    **{kind: (f"diversify: {kind}", (f"diversify.kinds=[{kind}]",)) for kind in DIVERSIFY},
     "ema": ("average: ema", ("average.over=ema",)),
     "twice": ("8 images a step", ("train.batch_size=8",)),
     "recipe": ("recipe: robust", (EVERY,)),
-    "align": ("recipe: robust, aligned", (EVERY, "align={classes: 1, boxes: 1}")),
+    "align": ("recipe: robust, aligned", (EVERY, ALIGN)),
 }
 PHOTOGRAPH_ROWS = {name: Row(title, settings, FIVE) for name, (title, settings) in PHOTOGRAPHS.items()}
 PHOTOGRAPH_DIFFERENCES = (

@@ -25,7 +25,7 @@ def render(results: Results, study: Study) -> str:
 
 def _tables(results: Results, study: Study, extra: bool) -> Iterable[str]:
     rows = {name: row.title for name, row in study.rows.items() if row.extra is extra}
-    for columns in (_domains(results), _sizes(results)):
+    for columns in filter(None, (_domains(results), _sizes(results), _corruptions(results))):
         yield from _means(results, rows, columns)
         yield from _differences(results, study, rows, columns)
     lines = []
@@ -47,7 +47,7 @@ def _domains(results: Results) -> Columns:
     """AP50 of every domain, the mean of the targets, and where it was measured the mean over corruptions."""
     columns: Columns = {name: partial(score, domain=name) for name in (results[0]["domains"] if results else ())}
     columns["mean of targets"] = partial(score, domain=None)
-    if any("corrupted" in one for one in results):
+    if _all_have(results, "corrupted"):
         columns["mPC"] = lambda one: float(one["corrupted"]["mpc"])
     return columns
 
@@ -58,20 +58,38 @@ def _sizes(results: Results) -> Columns:
     def value(one: dict[str, Any], domain: str, size: str) -> float:
         return float(one["by_size"][domain][size])
 
-    measured = [one["by_size"] for one in results if "by_size" in one]
+    if not _all_have(results, "by_size"):
+        return {}
     return {
         f"{domain}, {size}": partial(value, domain=domain, size=size)
-        for domain, sizes in (measured[0] if measured else {}).items()
+        for domain, sizes in results[0]["by_size"].items()
         for size in sizes
-        if all(one[domain][size] is not None for one in measured)
+        if all(one["by_size"][domain][size] is not None for one in results)
     }
+
+
+def _corruptions(results: Results) -> Columns:
+    """AP50 of the source as it is and under every corruption, and what is left of it in percent; none: not measured."""
+
+    def value(one: dict[str, Any], name: str) -> float:
+        return float(one["corrupted"]["corruptions"][name]["mean"])
+
+    if not _all_have(results, "corrupted"):
+        return {}
+    columns: Columns = {"as it is": lambda one: float(one["corrupted"]["clean"]["ap50"])}
+    columns |= {name: partial(value, name=name) for name in results[0]["corrupted"]["corruptions"]}
+    return columns | {"rPC": lambda one: float(one["corrupted"]["rpc"])}
+
+
+def _all_have(results: Results, key: str) -> bool:
+    return bool(results) and all(key in one for one in results)
 
 
 def _means(results: Results, rows: dict[str, str], columns: Columns) -> Iterable[str]:
     """Every row's mean and deviation between seeds."""
     lines = []
     for name, title in rows.items():
-        if columns and (mine := [one for one in results if one["row"] == name]):
+        if mine := [one for one in results if one["row"] == name]:
             lines.append([title, len(mine), *(spread([of(one) for one in mine]) for of in columns.values())])
     yield from _markdown(["row", "seeds", *columns], lines)
 
@@ -81,7 +99,7 @@ def _differences(results: Results, study: Study, rows: dict[str, str], columns: 
     lines = []
     for name, other in study.differences:
         both = pairs(results, name, other)
-        if columns and name in rows and len(both) > 1:
+        if name in rows and len(both) > 1:
             cells = [_written(interval([of(a) - of(b) for a, b in both])) for of in columns.values()]
             lines.append([f"{rows[name]} - {study.rows[other].title}", len(both), *cells])
     yield from _markdown(["paired difference", "seeds", *columns], lines)

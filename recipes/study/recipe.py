@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from recipes.study.paper import MIXED
 from recipes.study.rows import EIGHT, FIVE, Row
 
+from clipgap.config import DIVERSIFY
+
 SELECT = "evaluate.select=robust"
 """Every row is also scored on the source's corrupted validation images; with one validation that chooses nothing."""
-KINDS_OF_LEVERS = ("photometric", "corruptions", "random_conv", "fourier", "oa_mix")
-EVERY = f"diversify={{kinds: [{', '.join(KINDS_OF_LEVERS)}], views: 2, probability: 1}}"
+
+
+def two_views(kinds: Iterable[str]) -> str:
+    """The setting that shows every image as it is and changed by one of these levers."""
+    return f"diversify={{kinds: [{', '.join(kinds)}], views: 2, probability: 1}}"
+
+
+EVERY = two_views(DIVERSIFY)
 """The recipe: the packaged `robust`."""
+ALIGN = "align={classes: 1, boxes: 1}"
+"""As published; for two views."""
 RECIPE = {
     "attention": ("+ attention pooling", ("augment.kind=none",)),
     "recipe": ("recipe: robust", ("augment.kind=none", EVERY)),

@@ -15,9 +15,10 @@ from torchvision.ops import box_area, box_iou
 from clipgap.config import ImageConfig
 from clipgap.data import DetectionDataset, Target, resize_size
 from clipgap.metrics import VocAP
+from clipgap.metrics.coco import AREAS, SIZES
 
-BANDS = {"small": (0.0, 32.0), "medium": (32.0, 96.0), "large": (96.0, math.inf)}
-"""Sides of objects: COCO's bounds."""
+BANDS = {name: (math.sqrt(AREAS[name][0]), math.sqrt(AREAS[name][1])) for name in SIZES}
+"""Sides of objects: the roots of COCO's areas."""
 EDGES = torch.tensor([32.0, 64.0, 128.0])
 """Sides between which the shares of two splits are made equal."""
 DRAWS = 20

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +88,21 @@ def test_what_a_study_sets_for_all_lies_under_the_command_lines_and_the_rows(
     (one,) = running.missing(argparse.Namespace(**common, set=["train.batch_size=3"]), study, tmp_path)
     config = one.config()
     assert (config.train.steps, config.train.batch_size, config.augment.kind) == (9, 3, "none")
+
+
+def announce_and_wait(task: object) -> None:
+    print("begun", flush=True)
+    time.sleep(600)
+
+
+def test_workers_end_with_the_process_that_asks() -> None:
+    """A worker holds the pipe as long as it lives: without its end nothing more could be read from it to the last."""
+    code = "from tests.unit import test_study as t; t.running.in_processes(t.announce_and_wait, [0], 1)"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == "begun\n"
+        asking.kill()
+        assert asking.communicate(timeout=60)[0] == ""
 
 
 def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> None:

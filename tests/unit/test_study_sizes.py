@@ -112,14 +112,29 @@ def test_what_was_found_goes_to_the_images_in_their_order() -> None:
     assert half[0].scale == 0.5
 
 
+def corrupted(mpc: float) -> dict[str, Any]:
+    return {"mpc": mpc, "rpc": 5 * mpc, "clean": {"ap50": 20.0}, "corruptions": {"snow": {"mean": mpc}}}
+
+
+def test_what_only_some_runs_were_scored_on_is_not_printed() -> None:
+    study = Study("mini_world", {"attention": Row("base", (), (0,))}, (), ())
+    scored = {"row": "attention", "seed": 1, "corrupted": corrupted(10.0)}
+    text = render([{**ROW, "row": "attention", "seed": 0}, {**ROW, **scored}], study)
+    assert "mPC" not in text
+    assert "snow" not in text
+    assert "day, small" in text
+
+
 def test_the_tables_of_sizes_and_of_corruptions_are_printed_where_they_were_measured() -> None:
     study = Study(
         "mini_world", {"attention": Row("base", (), (0,)), "own": Row("own", (), (0,))}, (("own", "attention"),), ()
     )
     mpc = {"attention": 10.0, "own": 14.0}
-    results = [ROW | {"row": row, "seed": seed, "corrupted": {"mpc": mpc[row]}} for row in mpc for seed in (0, 1)]
+    results = [ROW | {"row": row, "seed": s, "corrupted": corrupted(mpc[row])} for row in mpc for s in (0, 1)]
     text = render(results, study)
     assert "| row | seeds | day | mean of targets | mPC |" in text
     assert "| own - base | 2 | +0.0 [+0.0, +0.0] | +0.0 [+0.0, +0.0] | +4.0 [+4.0, +4.0] |" in text
     assert "| row | seeds | day, small |" in text
     assert "large" not in text
+    assert "| row | seeds | as it is | snow | rPC |" in text
+    assert "| own - base | 2 | +0.0 [+0.0, +0.0] | +4.0 [+4.0, +4.0] | +20.0 [+20.0, +20.0] |" in text

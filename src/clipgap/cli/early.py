@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clipgap.config import DataConfig, DomainConfig, RunConfig
-from clipgap.errors import WeightsError
+from clipgap.errors import ConfigError, WeightsError
+
+OF_SCORING = ("data", "evaluate", "run")
+"""Sections of a run config that `evaluate` reads."""
 
 
 def require_folders(data: DataConfig, domains: Iterable[DomainConfig]) -> None:
@@ -69,3 +72,19 @@ def hash_of(run: Path) -> str:
             with (run / name).open("rb") as file:
                 whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()[:16]
+
+
+def require_settings_of_scoring(settings: list[str], run: Path) -> None:
+    """Refuse what a detector that is there already has of its own, and no `--set` could change any more.
+
+    Raises:
+        ConfigError: a setting that scoring does not read.
+    """
+    for one in settings:
+        key = one.partition("=")[0]
+        section = key.partition(".")[0]
+        if section in RunConfig.model_fields and section not in OF_SCORING:
+            raise ConfigError(
+                f"--set {key}: has no effect on scores: the detector was made with its own, which is in "
+                f"{run}/config.yaml; settings of {', '.join(OF_SCORING)} count here"
+            )

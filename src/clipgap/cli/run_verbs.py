@@ -9,18 +9,14 @@ from typing import Annotated
 import typer
 
 from clipgap.cli.commands import command, config_words, free, setting, stopped_at_once
-from clipgap.cli.early import require_clip_file, require_detector, require_folders, require_offsets
-from clipgap.cli.options import (
-    Config,
-    Device,
-    Json,
-    Resume,
-    Seed,
-    Settings,
-    Workers,
+from clipgap.cli.early import (
+    require_clip_file,
+    require_detector,
+    require_folders,
+    require_offsets,
     require_settings_of_scoring,
-    resolve,
 )
+from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve
 from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, score_corrupted
 from clipgap.errors import ClipgapError, WeightsError
 from clipgap.files import require_new, require_new_file
