@@ -13,7 +13,7 @@ Rows of one seed share their scenes and the order of the data, so differences ar
 is not done again: the table can be completed in several sittings. Settings that are tried on development worlds come by
 `--worlds`, `--seeds`, `--set` and a folder of their own (`--out`), and so do rows that are not in the table:
 
-    python -m recipes.study recipe --worlds 1002 1003 --out dev --rows attention --row "slow: train.lr=0.01"
+    python -m recipes.study levers --out dev --rows attention --row "slow: train.lr=0.01"
 
 Quotes keep together what has spaces: "one: 'data.prompts={source: a day, targets: [a night]}' fit.steps=20".
 """
@@ -125,7 +125,8 @@ def _check(options: argparse.Namespace, study: Study) -> None:
     for seed in options.seeds or []:
         if worlds and not 0 <= seed < len(worlds):
             raise ValueError(f"--seeds {seed}: there is a world for each of the seeds 0 to {len(worlds) - 1} only")
-    if names and not (options.print or options.figure) and (options.out is None or set(worlds) & set(study.worlds)):
+    tested = set() if study.choosing else set(worlds) & set(study.worlds)
+    if names and not (options.print or options.figure) and (options.out is None or tested):
         raise ValueError("--row is for developments: give it a folder (--out) and worlds (--worlds) of its own")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from recipes.study.rows import Study
-from recipes.study.statistics import Interval, gap_closed, interval, pairs, score
+from recipes.study.statistics import Interval, gap_closed, interval, score, side_by_side
 
 from clipgap.errors import DataError
 
@@ -80,11 +80,11 @@ def bars(results: list[dict[str, Any]], study: Study) -> tuple[list[Bar], Bar | 
     """
     found = {}
     for name, row in study.rows.items():
-        if name != study.base and (both := pairs(results, name, study.base)):
+        if name != study.base and (both := side_by_side(results, name, study.base)):
             domains = (None, both[0][0]["source"])
             targets, source = (interval([score(a, d) - score(b, d) for a, b in both]) for d in domains)
             closed = gap_closed(results, name, study.base, study.upper)
-            found[name] = Bar(row.title, targets, source, closed[0].mean / closed[1].mean if closed else None)
+            found[name] = Bar(row.title, targets, source, closed.of_gap.mean if closed else None)
     upper = found.pop(study.upper, None)
     if not found:
         raise DataError(f"no figure: there are no results of row {study.base} and another row of the same seed")

@@ -6,6 +6,8 @@ from recipes.study.recipe import ALIGN, EVERY
 from recipes.study.rows import FIVE, Row
 
 from clipgap.config import DIVERSIFY
+from clipgap.corruptions import STANDARD
+from clipgap.diversify.corrupt import NAMED
 
 PHOTOGRAPHS = {
     "attention": ("as it is", ()),
@@ -21,5 +23,5 @@ PHOTOGRAPH_DIFFERENCES = (
     *((name, "twice") for name in ("recipe", "align")),
 )
 """The recipe sees twice as many images a step: `twice` tells what that alone is worth."""
-HELD_OUT = ("impulse_noise", "motion_blur", "snow", "frost", "fog", "elastic_transform", "pixelate")
+HELD_OUT = tuple(name for name in STANDARD if name not in NAMED)
 """Of the 15 standard corruptions those that no lever draws."""

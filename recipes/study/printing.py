@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from recipes.study.rows import SEEN, Study
-from recipes.study.statistics import Interval, gap_closed, interval, pairs, rank_correlation, score, spread
+from recipes.study.statistics import Interval, gap_closed, interval, rank_correlation, score, side_by_side, spread
 
 Results = list[dict[str, Any]]
 
@@ -31,12 +31,9 @@ def _tables(results: Results, study: Study, extra: bool) -> Iterable[str]:
     lines = []
     for name, start, upper in study.gaps:
         if name in rows and (closed := gap_closed(results, name, start, upper)):
-            gain, gap = closed
-            share = f"{gain.mean:+.1f} of {gap.mean:.1f}: {gain.mean / gap.mean:.0%}"
-            lines.append([rows[name], study.rows[start].title, f"{gain.count}, {gap.count}", share])
-    yield from _markdown(
-        ["gap to the upper bound closed by", "starting from", "seeds of gain, of gap", "mean of targets"], lines
-    )
+            share = f"{closed.gain:+.1f} of {closed.gap:.1f}: {_percent(closed.of_gap)}"
+            lines.append([rows[name], study.rows[start].title, closed.of_gap.count, share])
+    yield from _markdown(["gap to the upper bound closed by", "starting from", "seeds", "mean of targets"], lines)
 
 
 Columns = dict[str, Callable[[dict[str, Any]], float]]
@@ -98,7 +95,7 @@ def _differences(results: Results, study: Study, rows: dict[str, str], columns: 
     """Of these rows to others, paired by seed."""
     lines = []
     for name, other in study.differences:
-        both = pairs(results, name, other)
+        both = side_by_side(results, name, other)
         if name in rows and len(both) > 1:
             cells = [_written(interval([of(a) - of(b) for a, b in both])) for of in columns.values()]
             lines.append([f"{rows[name]} - {study.rows[other].title}", len(both), *cells])
@@ -127,6 +124,11 @@ def _written(found: Interval, digits: int = 1) -> str:
     if found.low is None or found.high is None:
         return f"{found.mean:+.{digits}f}"
     return f"{found.mean:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
+
+
+def _percent(share: Interval) -> str:
+    ends = f" [{share.low:.0%}, {share.high:.0%}]" if share.low is not None and share.high is not None else ""
+    return f"{share.mean:.0%}{ends}"
 
 
 def _markdown(head: list[str], lines: list[list[Any]]) -> Iterable[str]:

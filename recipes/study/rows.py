@@ -34,8 +34,10 @@ class Study:
     """Every row's, under its own."""
     worlds: tuple[int, ...] = ()
     """A world for every seed, or none where the data are given."""
-    scenes: int = 0
-    held_out: int = 0
+    scenes: int = 1000
+    """Of a world, in the source's training split."""
+    held_out: int = 200
+    """Of a world, in every other split."""
     world: str = "first"
     """The kind of its worlds (`clipgap world make --kind`)."""
     base: str = "attention"
@@ -48,6 +50,8 @@ class Study:
     """Of `corruptions`."""
     sizes: bool = False
     """Whether every run is scored by the size of objects too."""
+    choosing: bool = False
+    """Whether its worlds are for choosing: rows that are not in its table may be tried there."""
 
     def with_rows(self, added: dict[str, Row]) -> Study:
         """This study with rows that are not in its table, each compared with its base."""

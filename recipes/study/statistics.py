@@ -33,9 +33,16 @@ class Interval:
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
-def gains(results: list[dict[str, Any]], name: str, start: str) -> list[float]:
-    """What a row has over another on the mean of the targets, a number for every seed that both have."""
-    return [score(a, None) - score(b, None) for a, b in pairs(results, name, start)]
+@dataclass(frozen=True)
+class Share:
+    """How much of a gap a gain is, over the seeds that have both."""
+
+    gain: float
+    """Mean, AP50."""
+    gap: float
+    """Mean, AP50."""
+    of_gap: Interval
+    """gain / gap."""
 
 
 def score(result: dict[str, Any], domain: str | None) -> float:
@@ -43,11 +50,11 @@ def score(result: dict[str, Any], domain: str | None) -> float:
     return float(result["domains"][domain]["ap50"] if domain else result["mean_targets"])
 
 
-def pairs(results: list[dict[str, Any]], name: str, other: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The results of two rows, side by side, of the seeds that both have."""
+def side_by_side(results: list[dict[str, Any]], *names: str) -> list[tuple[dict[str, Any], ...]]:
+    """The results of rows, in the order of the names, of every seed that all of them have."""
     by_key = {(result["row"], result["seed"]): result for result in results}
     seeds = sorted({result["seed"] for result in results})
-    return [(by_key[name, s], by_key[other, s]) for s in seeds if (name, s) in by_key and (other, s) in by_key]
+    return [tuple(by_key[name, s] for name in names) for s in seeds if all((name, s) in by_key for name in names)]
 
 
 def spread(values: list[float]) -> str:
@@ -61,14 +68,41 @@ def interval(differences: Sequence[float]) -> Interval:
     mean, count = statistics.mean(differences), len(differences)
     if count < 2:
         return Interval(mean, None, None, count)
-    half = float(student.ppf(0.975, count - 1)) * statistics.stdev(differences) / count**0.5
+    half = _quantile(count) * statistics.stdev(differences) / count**0.5
     return Interval(mean, mean - half, mean + half, count)
 
 
-def gap_closed(results: list[dict[str, Any]], name: str, start: str, upper: str) -> tuple[Interval, Interval] | None:
-    """The gain of a row over where it starts and the whole gap, both on the mean of the targets; None: no pairs."""
-    gain, gap = gains(results, name, start), gains(results, upper, start)
-    return (interval(gain), interval(gap)) if gain and gap else None
+def ratio(gains: Sequence[float], gaps: Sequence[float]) -> Interval:
+    """Mean gain over mean gap of the same seeds, and its 95 % interval by Fieller's theorem (1954).
+
+    The interval holds every share r for which the t-interval of gain - r gap holds 0. It has no ends where that is so
+    for shares without bound: where the gap itself may be 0.
+    """
+    gain, gap, count = statistics.mean(gains), statistics.mean(gaps), len(gains)
+    alone = Interval(gain / gap if gap else math.nan, None, None, count)
+    if count < 2:
+        return alone
+    covariance = np.cov(gains, gaps) * _quantile(count) ** 2 / count
+    # (gain - r gap)^2 <= covariance of (1, -r): a r^2 - 2 b r + c <= 0
+    a, b, c = (m - v for m, v in zip((gap**2, gain * gap, gain**2), covariance.ravel()[[3, 1, 0]], strict=True))
+    if a <= 0:
+        return alone
+    half = math.sqrt(max(b * b - a * c, 0.0))
+    return Interval(alone.mean, float((b - half) / a), float((b + half) / a), count)
+
+
+def _quantile(count: int) -> float:
+    """Of Student's t for a two-sided 95 % interval from so many values."""
+    return float(student.ppf(0.975, count - 1))
+
+
+def gap_closed(results: list[dict[str, Any]], name: str, start: str, upper: str) -> Share | None:
+    """What a row gains over where it starts, of the whole gap, on the mean of the targets; None: no seed has all."""
+    scores = [[score(one, None) for one in rows] for rows in side_by_side(results, name, start, upper)]
+    if not scores:
+        return None
+    gains, gaps = ([row[column] - row[1] for row in scores] for column in (0, 2))
+    return Share(statistics.mean(gains), statistics.mean(gaps), ratio(gains, gaps))
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:

@@ -26,8 +26,6 @@ STUDIES = {
         DIFFERENCES,
         GAPS,
         worlds=(609551, 968249, 516515, 951553, 225236),
-        scenes=1000,
-        held_out=200,
     ),
     "photos": Study(
         "recipes/photos.yaml",
@@ -41,8 +39,6 @@ STUDIES = {
         RECIPE_DIFFERENCES,
         RECIPE_GAPS,
         worlds=TEST_WORLDS,
-        scenes=1000,
-        held_out=200,
     ),
     "recipe_long": Study(
         "mini_world",
@@ -51,16 +47,12 @@ STUDIES = {
         RECIPE_GAPS,
         LONG,
         worlds=LONG_WORLDS,
-        scenes=1000,
-        held_out=200,
     ),
     "second": Study(
         "recipes/second_world.yaml",
         SECOND_ROWS,
         *compared_with(SECOND_ROWS, "attention", "upper_bound"),
         worlds=SECOND_WORLDS,
-        scenes=1000,
-        held_out=200,
         world="second",
     ),
     "levers": Study(
@@ -68,8 +60,7 @@ STUDIES = {
         LEVER_ROWS,
         *compared_with(LEVER_ROWS, "attention", "upper_bound"),
         worlds=DEVELOPMENT_WORLDS,
-        scenes=1000,
-        held_out=200,
+        choosing=True,
     ),
     "photos_imagenet": Study(
         "recipes/photos_imagenet.yaml",

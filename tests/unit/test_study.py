@@ -120,7 +120,7 @@ def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> Non
 
 def test_the_gap_closed_is_gain_over_gap() -> None:
     results = [result(row, 0, 50, target) for row, target in (("attention", 20), ("paper", 23), ("upper_bound", 32))]
-    assert "| 1, 1 | +3.0 of 12.0: 25% |" in render(results, STUDY)
+    assert "| 1 | +3.0 of 12.0: 25% |" in render(results, STUDY)
 
 
 @pytest.mark.parametrize("study", [name for name in STUDIES if (RESULTS / name).is_dir()])
@@ -202,6 +202,10 @@ def test_a_row_of_the_command_line_has_settings_of_its_own(tmp_path: Path, monke
     assert (slow.scored().train.lr, slow.scored().evaluate.iou) == (0.02, 0.6)  # scoring: what trains stays out
 
 
+def test_where_worlds_are_for_choosing_a_row_may_be_tried_on_the_studys_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(options_of(monkeypatch, "levers", "--out", "dev", "--row", "slow: train.lr=0.01").row) == ["slow"]
+
+
 def test_results_of_such_rows_are_compared_with_the_base_without_being_named_again() -> None:
     results = [result(row, seed, 50, target) for seed in range(2) for row, target in (("attention", 20), ("slow", 22))]
     study = STUDIES["recipe"].with_rows(running.rows_of(results, STUDIES["recipe"]))
@@ -224,6 +228,7 @@ def test_results_of_such_rows_are_compared_with_the_base_without_being_named_aga
         (("recipe", "--out", "dev", "--row", "a:"), "--row is for developments"),
         (("recipe", "--worlds", str(TEST_WORLDS[3]), "--out", "dev", "--row", "a:"), "--row is for developments"),
         (("recipe", "--worlds", "1002", "--row", "a:"), "--row is for developments"),
+        (("levers", "--row", "a:"), "--row is for developments"),
     ],
 )
 def test_mistakes_at_the_command_line_end_in_one_line(

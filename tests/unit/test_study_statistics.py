@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from recipes.study.printing import report
-from recipes.study.statistics import Interval, gap_closed, interval, rank_correlation, spearman, spread
+from recipes.study.statistics import Interval, gap_closed, interval, rank_correlation, ratio, spearman, spread
 from recipes.study.studies import STUDIES
 from scipy import stats
 
@@ -36,13 +36,27 @@ def test_spread_is_mean_and_deviation_of_a_sample() -> None:
     assert spread([1]) == "1.0"
 
 
-def test_the_gap_closed_pairs_each_of_its_two_by_its_own_seeds() -> None:
+def test_the_gap_closed_is_of_the_seeds_that_have_all_three() -> None:
     results = [run("base", seed, None, 20) for seed in range(3)]
     results += [run("better", seed, None, 23) for seed in range(3)] + [run("upper", seed, None, 32) for seed in (1, 2)]
     closed = gap_closed(results, "better", "base", "upper")
     assert closed is not None
-    assert [(one.mean, one.count) for one in closed] == [(3, 3), (12, 2)]
+    assert (closed.gain, closed.gap, closed.of_gap) == (3, 12, Interval(0.25, 0.25, 0.25, 2))
     assert gap_closed(results, "better", "base", "nothing") is None
+
+
+def test_the_interval_of_a_share_is_fiellers() -> None:
+    gains, gaps = [10.0, 14.0, 9.0, 13.0, 11.0], [15.0, 16.0, 14.0, 17.0, 13.0]
+    found = ratio(gains, gaps)
+    assert found.mean == pytest.approx(57 / 75)
+    for share in (found.low, found.high):  # at its ends a t-interval of gain - share gap just holds 0
+        assert share is not None
+        left = interval([gain - share * gap for gain, gap in zip(gains, gaps, strict=True)])
+        assert left.low is not None
+        assert left.high is not None
+        assert min(abs(left.low), abs(left.high)) == pytest.approx(0, abs=1e-9)
+    assert ratio([1.0, 2.0], [1.0, -1.5]).low is None  # the gap may be 0
+    assert ratio([3.0], [12.0]) == Interval(0.25, None, None, 1)
 
 
 def test_spearman_is_scipys_with_ties_too() -> None:

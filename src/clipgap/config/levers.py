@@ -93,9 +93,9 @@ class DiversifyConfig(Section):
     """`photometric`, `corruptions`, `random_conv`, `fourier`, `oa_mix`, or a class of your own as `module:Class`
     (docs/extending.md); one of them, drawn anew, for every image that is changed; empty: none is."""
     probability: Fraction = 0.5
-    """Chance that an image is changed; with two views, that the second one is."""
+    """Chance that an image is changed; with two views, that the second one is (1 in `recipe: robust`)."""
     severity: Annotated[Number, Field(gt=0, le=3)] = 1.0
-    """How far the changes go; 1: as published, or as docs/recipes.md says."""
+    """How far the changes go; 1: as every kind says of itself (docs/method.md)."""
     views: Annotated[Count, Field(le=2)] = 1
     """2: every image goes through the detector as it is and changed, so that a batch is twice as large."""
 
@@ -137,15 +137,15 @@ class TuneConfig(Section):
     pull_back_by: Literal["all", "filter"] = "all"
     """`filter`: the factor is multiplied, filter by filter, by the ratio of the gradient's norm to the weights'."""
     low_rank: NotNegative = 0
-    """Train of every matrix and convolution of the tower only what its so many smallest singular components span
-    (after SoMA); 0: all."""
+    """Train of every linear layer and convolution of the tower only what its so many smallest singular components
+    span (after SoMA); biases, norms and positions are trained whole; 0: all."""
 
 
 class AverageConfig(Section):
     """Which weights are judged and kept: those of the step, or a mean of many steps' (METHOD, section 8)."""
 
     over: Literal["none", "ema", "window"] = "none"
-    """`ema`: the exponential moving average; `window`: the plain mean of all steps from `window_start` on (SWAD)."""
+    """`ema`: the exponential moving average; `window`: the plain mean of all steps from `window_start` on (SWA)."""
     decay: Annotated[Number, Field(ge=0, lt=1)] = 0.99
     """What the moving average keeps of itself at a step; less in the first ones: (1 + step) / (10 + step)."""
     window_start: NotNegative = 0

@@ -66,6 +66,15 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _parts_with_a_rate_learn(self) -> RunConfig:
+        if still := [part for part in self.tune.rates if part in self.detector.frozen]:
+            raise ValueError(
+                f"tune.rates: {', '.join(still)}: frozen, so that no rate has an effect; take it out here, or out of "
+                "detector.frozen"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _views_to_align(self) -> RunConfig:
         if self.align.on and self.diversify.views < 2:
             raise ValueError("align compares two views of an image: set diversify.views=2")

@@ -21,7 +21,8 @@ class ObjectAwareMix:
 
     Every operation of a chain acts on the whole picture, and another one inside each of up to two boxes drawn at
     random. Chains are mixed by weights of a Dirichlet(1), and the mixture with the picture by a weight of a Beta(1, 1):
-    that of an object's box is multiplied by one minus its saliency, relative to the most salient object's.
+    that of an object's box is multiplied by one minus its saliency, relative to the most salient object's. AugMix's
+    operations without its geometric ones; their strengths are our own, stronger than AugMix at its level 3.
     """
 
     def __init__(self, severity: float) -> None:
@@ -61,7 +62,7 @@ class ObjectAwareMix:
 
 
 Operation = Callable[[Image.Image, float, bool], Image.Image]
-"""A picture, how strongly (1: as AugMix at its third of ten levels), and in which of two directions."""
+"""A picture, how strongly (about 0 to 1 by default), and in which of two directions."""
 
 
 def _enhanced(kind: Callable[[Image.Image], ImageEnhance._Enhance]) -> Operation:

@@ -13,7 +13,7 @@ Curve = npt.NDArray[np.float32]
 
 
 class Photometric:
-    """Two or three of gamma, contrast, brightness, colour cast, blur and noise, in an order of their own.
+    """Two or three of gamma, contrast, brightness and colour cast, in any order, then blur, then noise.
 
     Generic: nothing here knows of fog, rain or night. With severity 1: gamma between 1/2.5 and 2.5, contrast (about the
     picture's mean) between 0.35 and 1.6, brightness between 0.3 and 1.5, each uniform in its logarithm; a cast of

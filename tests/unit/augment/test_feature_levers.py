@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from clipgap.augment import FeatureAugmentation, OffsetFeatures, StyleBank, mean
 from clipgap.augment.levers import Placed, moved_by
 from clipgap.augment.mixstyle import MixStyle
 from clipgap.augment.norm import NormPerturbation
+from clipgap.classes import make_lever
 from clipgap.config import FEATURES, load_config
 from clipgap.errors import ConfigError
 
@@ -27,8 +29,11 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def levers() -> list[nn.Module]:
-    return [NormPerturbation(1.0), MixStyle(1.0), StyleBank(torch.randn(3, 5), torch.rand(3, 5) + 0.5, 1.0)]
+def lever_of(kind: str) -> nn.Module:
+    if kind == "pin":
+        return StyleBank(torch.randn(3, 5), torch.rand(3, 5) + 0.5, 1.0)
+    lever: nn.Module = make_lever(FEATURES[kind], "augment.kind", 1.0)
+    return lever
 
 
 def test_statistics_are_of_the_cells_without_the_padding() -> None:
@@ -38,9 +43,9 @@ def test_statistics_are_of_the_cells_without_the_padding() -> None:
     torch.testing.assert_close(deviation[0, :, 0, 0], (own.var((1, 2), correction=0) + 1e-6).sqrt())
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_a_lever_draws_from_its_generator_and_knows_its_probability(number: int) -> None:
-    lever = levers()[number]
+@pytest.mark.parametrize("kind", [*FEATURES, "pin"])
+def test_a_lever_draws_from_its_generator_and_knows_its_probability(kind: str) -> None:
+    lever: Any = lever_of(kind)
     moved = lever(features(), generator(), CELLS)
     assert torch.equal(moved, lever(features(), generator(), CELLS))
     assert any(not torch.equal(moved, lever(features(), generator(seed), CELLS)) for seed in range(1, 5))

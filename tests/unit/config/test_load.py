@@ -352,6 +352,10 @@ def test_a_misspelt_override_is_answered_like_a_misspelt_key(run: Path) -> None:
         ({"data": {"classes": ["car"]}}, "data.source: is missing"),
         ({"data": DATA | {"classes": []}}, "data.classes: "),
         ({"tune": {"rates": ["layer4"]}}, "tune.rates: expected names and values (`{a: b}`), got "),
+        (
+            {"tune": {"rates": {"layer1": 0.1, "layer4": 0.1}}},
+            "tune.rates: layer1: frozen, so that no rate has",
+        ),
         ({"train": {"steps": 5}, "tune": {"warm_heads": 5}}, "tune.warm_heads: must be less than the 5 steps"),
         ({"train": {"steps": 0}}, "train.steps: must be at least 1, got 0"),
         ({"train": {"steps": "many"}}, "train.steps: expected a whole number, got 'many'"),

@@ -185,7 +185,7 @@ def test_what_is_trained_on_is_not_what_chooses() -> None:
 
 def test_high_pass_and_phase_do_what_they_say() -> None:
     flat = np.full((64, 64, 3), 90, np.uint8)
-    assert set(np.unique(high_pass(flat, 3))) == {128}
+    assert set(np.unique(high_pass(flat, 3, np.random.default_rng(0)))) == {128}
     turned = turn_phase(picture(), 5, np.random.default_rng(0))
     assert abs(turned.mean() - picture().mean()) < 3
     before, after = (np.abs(np.fft.fft2(one[..., 0].astype(float))) for one in (picture(), turned))

@@ -111,6 +111,16 @@ def test_wrong_settings_are_one_line_each(made: Path) -> None:
         assert len(str(error.value).splitlines()) == 1
 
 
+def test_what_training_draws_does_not_choose(made: Path) -> None:
+    config = run_config(made, ROBUST, "diversify.kinds=[corruptions]")
+    with pytest.raises(
+        ConfigError, match=r"select_corruptions: contrast: drawn in training too .* new are impulse_noise"
+    ):
+        validation_sets(load_domains(config.data).source, config)
+    config = run_config(made, ROBUST, "diversify.kinds=[photometric]")
+    assert len(validation_sets(load_domains(config.data).source, config)) == 2
+
+
 def test_images_too_small_are_refused_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipgap.engine.corrupted.LEAST_SIDE", 5000)
     with pytest.raises(DataError, match="corruptions need images of at least 5000"):

@@ -90,6 +90,15 @@ def test_low_rank_changes_what_the_smallest_components_span_and_nothing_else() -
     torch.testing.assert_close(subspace.project(after), after, rtol=1e-4, atol=1e-5)
 
 
+def test_low_rank_takes_linear_layers_and_convolutions_alone() -> None:
+    detector = make_detector().train()
+    tuning = Tuning(detector, TuneConfig(low_rank=2), TrainConfig())
+    taken = {name for name, parameter in detector.named_parameters() if parameter in tuning.subspaces}
+    assert CONV in taken
+    assert "roi_heads.box_head.pool.q_proj.weight" in taken
+    assert not {name for name in taken if not name.endswith("weight") or name.startswith("rpn")}
+
+
 def test_a_moving_average_and_a_window_are_what_their_formulas_say() -> None:
     detector = make_detector().train()
     weight = dict(detector.named_parameters())[CONV]
@@ -142,13 +151,15 @@ def test_batch_norm_gets_the_statistics_of_the_averaged_weights() -> None:
     assert norm.momentum == 0.1
 
 
-def test_fresh_statistics_are_the_plain_mean_over_batches() -> None:
-    norm = torch.nn.BatchNorm2d(1)
-    with fresh_statistics(norm):
+def test_fresh_statistics_are_the_plain_mean_over_batches_of_norms_that_train() -> None:
+    norm, frozen = torch.nn.BatchNorm2d(1), torch.nn.BatchNorm2d(1).eval()
+    assert norm.running_mean is not None
+    assert frozen.running_mean is not None
+    frozen.running_mean.fill_(7)  # as the frozen CLIP of `detector.fusion` has its own
+    with fresh_statistics(torch.nn.ModuleList([norm, frozen])):
         for value in (1.0, 3.0):
             norm(torch.full((2, 1, 2, 2), value))
-    assert norm.running_mean is not None
-    assert float(norm.running_mean) == 2.0
+    assert (float(norm.running_mean), float(frozen.running_mean), frozen.momentum) == (2.0, 7.0, 0.1)
 
 
 @pytest.fixture(scope="module")

@@ -81,8 +81,8 @@ class WeightAverage:
 
 @contextmanager
 def fresh_statistics(module: nn.Module) -> Iterator[None]:
-    """Let every BatchNorm begin anew and take the plain mean over all batches that go through it inside."""
-    norms = [child for child in module.modules() if isinstance(child, nn.BatchNorm2d)]
+    """Let every BatchNorm that trains begin anew and take the plain mean over all batches that go through it inside."""
+    norms = [child for child in module.modules() if isinstance(child, nn.BatchNorm2d) and child.training]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -60,7 +60,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
     try_levers(dataset, config)
-    validation_sets(domains.source, config)  # refuses images too small to corrupt before anything is written
+    sets = validation_sets(domains.source, config)  # before anything is written: it may refuse
     clip = load_backbone(config.clip)
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
     record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from}
@@ -77,9 +77,11 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     if config.run.compile:
         with fabric.autocast():
             compile_heads(detector)
+    selection = Selection(folder, domains.source, config, sets, show) if fabric.is_global_zero else None
     if checkpoint:
         trainer.load_state(checkpoint)
-    selection = Selection(folder, domains.source, config, checkpoint, show) if fabric.is_global_zero else None
+        if selection:
+            selection.load_state(checkpoint)
     job = Steps(trainer, dataset, config, folder, selection, again)
     seconds = job.run(checkpoint, show)
     if selection is None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from clipgap.config import RunConfig
+from clipgap.corruptions import CORRUPTIONS
 from clipgap.data import Domain
 from clipgap.detector import Detector
+from clipgap.diversify.corrupt import NAMED
 from clipgap.engine.corrupted import CorruptedSamples
 from clipgap.engine.evaluate import Samples, score_split
 from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.stopping import Stopping
+from clipgap.errors import ConfigError
 from clipgap.metrics import Result
 
 CLEAN, ROBUST = "validation", "robust_validation"
@@ -19,22 +22,26 @@ CLEAN, ROBUST = "validation", "robust_validation"
 
 
 class Selection:
-    """Keeps the weights that do best on the source's validation split; the last ones where there is none."""
+    """Keeps the weights that do best on the source's validation split; the last ones where there is none.
+
+    Args:
+        sets: what they are scored on: `validation_sets`.
+    """
 
     def __init__(
-        self, folder: RunFolder, source: Domain, config: RunConfig, checkpoint: dict[str, Any] | None, show: bool
+        self, folder: RunFolder, source: Domain, config: RunConfig, sets: dict[str, Samples], show: bool
     ) -> None:
         self.folder, self.config, self.show = folder, config, show
-        self.source = source
-        self.best: float | None = checkpoint["best"] if checkpoint else None
-        self.best_step: int | None = checkpoint["best_step"] if checkpoint else None
-        self.best_clean: float | None = checkpoint.get("best_clean") if checkpoint else None
+        self.source, self.sets = source, sets
+        self.best: float | None = None
+        self.best_step: int | None = None
+        self.best_clean: float | None = None
+        """The clean score of the weights that were chosen under corruption."""
         self._rule = config.evaluate.by(source.metric)
-        self._sets = validation_sets(source, config)
         name = "AP" if self._rule.metric == "coco" else f"AP{round(self._rule.iou * 100)}"
-        self.figure = f"{name} ({self._rule.metric})"
-        if config.evaluate.select == "robust":
-            self.figure = f"robust {name} ({self._rule.metric}, severity {config.evaluate.select_severity})"
+        robust = config.evaluate.select == "robust"
+        metric = f"{self._rule.metric}, severity {config.evaluate.select_severity}" if robust else self._rule.metric
+        self.figure = f"{'robust ' if robust else ''}{name} ({metric})"
         """What `best` is, and of which metric."""
         self.split = f"{source.name}/{source.split_name('selection')}" if source.selection is not None else None
         if self.split is None and show:
@@ -48,14 +55,13 @@ class Selection:
             return True
         try:
             with stopping.at_once():
-                results = {kind: self._score(detector, images, kind) for kind, images in self._sets.items()}
+                results = {kind: self._score(detector, images, kind) for kind, images in self.sets.items()}
         except KeyboardInterrupt:
             if not stopping.signal:
                 raise
             return False
         scores = {kind: result.headline or 0.0 for kind, result in results.items()}
-        line = {"step": step, CLEAN: scores[CLEAN], "per_class": results[CLEAN].per_class}
-        self.folder.log(line | scores)
+        self.folder.log({"step": step, **scores, "per_class": results[CLEAN].per_class})
         headline = scores[ROBUST if ROBUST in scores else CLEAN]
         equals = headline == self.best and self.config.train.best_of_equals == "last"
         if self.best is None or headline > self.best or equals:
@@ -65,8 +71,12 @@ class Selection:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        clean = {"best_clean": self.best_clean} if ROBUST in self._sets else {}
+        clean = {"best_clean": self.best_clean} if ROBUST in self.sets else {}
         return {"best": self.best, "best_step": self.best_step, **clean}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        self.best, self.best_step, self.best_clean = state["best"], state["best_step"], state.get("best_clean")
 
     def _score(self, detector: Detector, images: Samples, kind: str) -> Result:
         title = f"{self.source.name} ({kind.replace('_', ' ')})"
@@ -82,6 +92,7 @@ def validation_sets(source: Domain, config: RunConfig) -> dict[str, Samples]:
     step, so that steps compare.
 
     Raises:
+        ConfigError: with `robust`, one of the corruptions is among those that training draws.
         DataError: with `robust`, an image is too small to be corrupted.
     """
     if source.selection is None:
@@ -89,5 +100,11 @@ def validation_sets(source: Domain, config: RunConfig) -> dict[str, Samples]:
     rule = config.evaluate
     if rule.select == "clean":
         return {CLEAN: source.selection}
+    drawn = NAMED if "corruptions" in config.diversify.kinds else ()
+    if seen := [name for name in rule.select_corruptions if name in drawn]:
+        raise ConfigError(
+            f"evaluate.select_corruptions: {', '.join(seen)}: drawn in training too (`diversify: corruptions`); "
+            f"what chooses must be new; new are {', '.join(name for name in CORRUPTIONS if name not in drawn)}"
+        )
     corruptions = [(name, rule.select_severity) for name in rule.select_corruptions]
     return {CLEAN: source.selection, ROBUST: CorruptedSamples(source.selection, corruptions, config.run.seed)}

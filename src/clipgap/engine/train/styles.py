@@ -18,7 +18,7 @@ from clipgap.prompts import PromptSet
 STEPS, LR = 100, 1.0
 """SGD's, as in the paper."""
 STYLES = 4
-"""Crops, and so styles, of every prompt."""
+"""Crops, and so styles, of every prompt; fewer where a batch has fewer crops."""
 PARTS = ("stem", "layer1", "layer2", "layer3")
 
 
@@ -26,7 +26,8 @@ def fit_styles(clip: Backbone, dataset: DetectionDataset, config: RunConfig, sho
     """Means and deviations (M * STYLES, C) at `augment.layer`, STYLES for each of the M target prompts.
 
     A crop's own statistics are moved towards what brings its image embedding to the prompt's text embedding: SGD on
-    1 - cos. The crops of step one's first batches are used, in turn.
+    1 - cos. Every prompt has a batch of step one of its own, and takes its crops from as many of the batch's images as
+    there are. The paper embeds a prompt in 80 templates; here it is embedded as it stands.
 
     Raises:
         TrainingError: a style is not finite.
@@ -40,7 +41,7 @@ def fit_styles(clip: Backbone, dataset: DetectionDataset, config: RunConfig, sho
     with progress_bar("styles", len(texts), 0, show) as report:
         for text, crops in zip(texts, batches, strict=True):
             with torch.no_grad():
-                features = before(crops[:STYLES])
+                features = before(crops[:: max(len(crops) // STYLES, 1)][:STYLES])
             mean, deviation = (nn.Parameter(one) for one in mean_and_deviation(features))
             optimizer = torch.optim.SGD([mean, deviation], lr=LR)
             for _ in range(STEPS):

@@ -26,9 +26,11 @@ class Subspace:
         return cls(left[:, -rank:].contiguous(), right[-rank:].T.contiguous())
 
     def project(self, gradient: Tensor) -> Tensor:
-        """The part of a gradient that changes U's and V's component: UU'g + gVV' - UU'gVV'.
+        """The part of a gradient (o, i, ...) that the factors of UV' can reach: UU'g + gVV' - UU'gVV'.
 
-        To first order what training the factors of the component alone does (SoMA, CVPR 2025).
+        After SoMA (CVPR 2025), which trains the factors themselves. Here the weight stays one matrix and U and V stay
+        as they were at first, so every direction is trained at the same rate, not at one that goes with its singular
+        value.
         """
         matrix = gradient.flatten(1)
         by_right = (matrix @ self.right) @ self.right.T
@@ -46,10 +48,11 @@ class Tuning:
         self.config, self.decay = config, train.weight_decay
         self.tower = [p for part in detector.tower_parts() for p in part.parameters() if p.requires_grad]
         self.origin = [p.detach().clone() for p in self.tower] if config.pull_back else []
+        maps = [m for part in detector.tower_parts() for m in part.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
         self.subspaces = {
-            p: Subspace.smallest(p, config.low_rank)
-            for p in self.tower
-            if config.low_rank and p.ndim > 1 and config.low_rank < min(p.flatten(1).shape)
+            m.weight: Subspace.smallest(m.weight, config.low_rank)
+            for m in maps
+            if m.weight.requires_grad and 0 < config.low_rank < min(m.weight.flatten(1).shape)
         }
         self.groups = list(self._groups(detector, train))
 
@@ -81,9 +84,9 @@ class Tuning:
         for parameter, origin in zip(self.tower, self.origin, strict=bool(self.origin)):
             if parameter.grad is not None:
                 parameter.grad += self._strength(parameter, parameter.grad) * (parameter - origin)
-        for parameter, subspace in self.subspaces.items():
-            if parameter.grad is not None:
-                parameter.grad = subspace.project(parameter.grad + self.decay * parameter)
+        for weight, subspace in self.subspaces.items():
+            if weight.grad is not None:
+                weight.grad = subspace.project(weight.grad + self.decay * weight)
 
     def _strength(self, weight: Tensor, gradient: Tensor) -> Tensor | float:
         if self.config.pull_back_by == "all" or weight.ndim < 2:
