@@ -1,6 +1,6 @@
 """The paper's question asked properly: does each part help on domains the detector never saw?
 
-    python -m recipes.study mini_world            the table of docs/results.md, on the miniature weather world
+    python -m recipes.study mini_world            the tables of docs/results_paper.md, on the miniature weather world
     python -m recipes.study photos                the same rows on the photographs, from the same tiny CLIP
     python -m recipes.study recipe                the recipe, on worlds that were drawn before it
     python -m recipes.study recipe_long           the same rows trained four times as long, on other new worlds
@@ -121,6 +121,16 @@ def _check(options: argparse.Namespace, study: Study) -> None:
     for number, name in enumerate(names):
         if name in study.rows or name in names[:number]:
             raise ValueError(f"--row {name}: there is such a row already: take another name")
+    if options.workers < 1:
+        raise ValueError(f"--workers {options.workers}: at least 1 run at a time")
+    if options.worlds and not study.worlds:
+        raise ValueError(f"--worlds: {options.study} is on data that are given, and has no worlds; leave it out")
+    if wrong := [world for world in options.worlds or [] if world < 0]:
+        raise ValueError(f"--worlds {wrong[0]}: a world's seed is 0 or more")
+    if options.figure and options.figure.suffix != ".svg":
+        raise ValueError(f"--figure {options.figure}: it is drawn as SVG; give it a name that ends in .svg")
+    if options.figure and options.figure.is_dir():
+        raise ValueError(f"--figure {options.figure}: a folder; give it the name of a file")
     worlds = options.worlds or study.worlds
     for seed in options.seeds or []:
         if worlds and not 0 <= seed < len(worlds):

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from math import isfinite
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -28,7 +29,7 @@ from clipgap.config import RunConfig, load_config
 from clipgap.engine.fit import fit
 from clipgap.engine.progress import log
 from clipgap.engine.train import train
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, DataError
 from clipgap.world import KINDS, write_domain, write_world
 
 
@@ -75,10 +76,11 @@ class Task:
 
         Raises:
             ConfigError: it is, but of other settings or another world.
+            DataError: it is damaged.
         """
         if not self.result.is_file():
             return False
-        stored = json.loads(self.result.read_text(encoding="utf-8"))["settings"]
+        stored = read_result(self.result)["settings"]
         if _comparable(stored) != _comparable([*self.settings, *self.own]):
             raise ConfigError(
                 f"{self.result}: there is a result of row {self.row} with other settings or of another world "
@@ -191,8 +193,30 @@ def run_once(task: Task) -> str:
 
 
 def read_results(out: Path) -> list[dict[str, Any]]:
-    """All results in a folder."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("*_*.json"))]
+    """All results in a folder.
+
+    Raises:
+        DataError: one of them is damaged.
+    """
+    return [read_result(path) for path in sorted(out.glob("*_*.json"))]
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """One result, with the keys that all have.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        figures = [result["mean_targets"], *(one["ap50"] for one in result["domains"].values())]
+        sound = isinstance(result["row"], str) and isinstance(result["seed"], int) and isfinite(sum(figures))
+        sound = sound and isinstance(result["settings"], list)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise DataError(f"{path}: damaged, or no result of a study; move it away, and its run is done again")
+    return result
 
 
 def rows_of(results: list[dict[str, Any]], study: Study) -> dict[str, Row]:

@@ -23,7 +23,7 @@ from recipes.study.studies import STUDIES
 
 from clipgap.config import load_config
 from clipgap.data import load_domains
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, DataError
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "recipes" / "results"
@@ -229,6 +229,10 @@ def test_results_of_such_rows_are_compared_with_the_base_without_being_named_aga
         (("recipe", "--worlds", str(TEST_WORLDS[3]), "--out", "dev", "--row", "a:"), "--row is for developments"),
         (("recipe", "--worlds", "1002", "--row", "a:"), "--row is for developments"),
         (("levers", "--row", "a:"), "--row is for developments"),
+        (("recipe", "--workers", "0"), "--workers 0: at least 1"),
+        (("photos", "--worlds", "3"), "--worlds: photos is on data that are given"),
+        (("recipe", "--worlds", "-1"), "--worlds -1: a world's seed is 0 or more"),
+        (("recipe", "--figure", "keep.txt"), "--figure keep.txt: it is drawn as SVG"),
     ],
 )
 def test_mistakes_at_the_command_line_end_in_one_line(
@@ -237,6 +241,15 @@ def test_mistakes_at_the_command_line_end_in_one_line(
     with pytest.raises(SystemExit, match="2"):
         options_of(monkeypatch, *words)
     assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"row": "attention"}', "cut", '{"row": 1, "seed": 0, "domains": {}}']
+)
+def test_a_damaged_result_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "attention_0.json").write_text(text)
+    with pytest.raises(DataError, match=r"attention_0\.json: damaged, or no result of a study; move it away"):
+        read_results(tmp_path)
 
 
 def test_the_report_ends_with_what_it_cost() -> None:

@@ -92,7 +92,7 @@ def moved_by(lever: nn.Module, features: Tensor, generator: torch.Generator, cel
     kind = f"augment.kind: {type(lever).__module__}:{type(lever).__name__}"
     try:
         moved = lever(features, generator, cells)
-    except Exception as error:  # noqa: BLE001 (a user's lever may fail in any way)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's lever may fail in any way)
         raise ConfigError(f"{kind} failed ({said(error)})") from None
     if not isinstance(moved, Tensor):
         raise ConfigError(f"{kind} gave {type(moved).__name__}, not features")

@@ -50,13 +50,15 @@ class Diversifier:
             changed = lever(np.asarray(image), boxes.numpy(), random)
         except ClipgapError:
             raise
-        except Exception as error:  # noqa: BLE001 (a user's lever may fail in any way)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's lever may fail in any way)
             raise ConfigError(f"diversify.kinds: {kind} failed ({said(error)})") from None
         if not isinstance(changed, np.ndarray):
             raise ConfigError(f"diversify.kinds: {kind} gave {type(changed).__name__}, not the pixels of an image")
         if changed.shape != (image.height, image.width, 3) or changed.dtype != np.uint8:
             made = f"{changed.shape} of {changed.dtype}"
-            raise ConfigError(f"diversify.kinds: {kind} made {made} of an image {image.size[::-1]} of uint8")
+            raise ConfigError(
+                f"diversify.kinds: {kind} made {made} of an image ({image.height}, {image.width}, 3) of uint8"
+            )
         return Image.fromarray(changed)
 
 

@@ -173,7 +173,9 @@ def test_a_lever_that_changes_the_size_is_told(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     diversifier = make_diversifier(DiversifyConfig(kinds=["halves:Halve"], probability=1.0))
     assert diversifier is not None
-    with pytest.raises(ConfigError, match=r"diversify\.kinds: halves:Halve made \(32, 97, 3\) of uint8 .* \(64, 97\)"):
+    with pytest.raises(
+        ConfigError, match=r"diversify\.kinds: halves:Halve made \(32, 97, 3\) of uint8 .* \(64, 97, 3\)"
+    ):
         diversifier(Image.fromarray(picture()), torch.zeros(0, 4), torch.Generator().manual_seed(0))
 
 
@@ -195,6 +197,7 @@ def test_high_pass_and_phase_do_what_they_say() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
+        ("raise SystemExit(0)", r"own:Own failed \(SystemExit"),
         ("return 1 / 0", r"own:Own failed \(ZeroDivisionError: division by zero\)"),
         ("return None", "own:Own gave NoneType, not the pixels of an image"),
         ("pixels[:] = 0", r"own:Own failed \(ValueError: assignment destination is read-only\)"),
