@@ -33,6 +33,10 @@ from clipgap.errors import ConfigError, DataError
 from clipgap.world import KINDS, write_domain, write_world
 
 
+BEGUN = ("run.yaml", "environment.json")
+"""What a run folder has from its first moment on."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One run of a row: everything a worker process needs."""
@@ -171,7 +175,7 @@ def fit_offsets(task: Task) -> str:
 def run_once(task: Task) -> str:
     """Step two of a run and its scores."""
     config, began = task.config(), time.perf_counter()
-    shutil.rmtree(task.folder, ignore_errors=True)
+    _clear(task.folder)
     train(config, show=False)
     trained = time.perf_counter()
     scores = score_run(task.folder, task.scored(), STUDIES[task.study])
@@ -190,6 +194,17 @@ def run_once(task: Task) -> str:
     shutil.rmtree(task.folder)
     said = {name: round(one["ap50"], 1) for name, one in scores["domains"].items()}
     return f"{said}, {record['seconds']}, validation {record['validation']}"
+
+
+def _clear(folder: Path) -> None:
+    """Away with a run that was not ended.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not any((folder / name).is_file() for name in BEGUN):
+        raise DataError(f"{folder}: not a run, and a run is to go there; move it away, or choose another --out")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_results(out: Path) -> list[dict[str, Any]]:

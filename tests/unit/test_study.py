@@ -243,6 +243,18 @@ def test_mistakes_at_the_command_line_end_in_one_line(
     assert line in capsys.readouterr().err
 
 
+def test_a_folder_that_is_no_run_is_not_cleared(tmp_path: Path) -> None:
+    run, other = tmp_path / "run", tmp_path / "other"
+    for folder, name in ((run, "environment.json"), (other, "mine.txt")):
+        folder.mkdir()
+        (folder / name).touch()
+    running._clear(run)
+    assert not run.exists()
+    with pytest.raises(DataError, match="not a run, and a run is to go there"):
+        running._clear(other)
+    assert (other / "mine.txt").is_file()
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"row": "attention"}', "cut", '{"row": 1, "seed": 0, "domains": {}}']
 )
