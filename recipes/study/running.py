@@ -32,7 +32,6 @@ from clipgap.engine.train import train
 from clipgap.errors import ConfigError, DataError
 from clipgap.world import KINDS, write_domain, write_world
 
-
 BEGUN = ("run.yaml", "environment.json")
 """What a run folder has from its first moment on."""
 
