@@ -27,7 +27,7 @@ WAYS: dict[str, tuple[str, ...]] = {
     "plain": (),
     **{f"diversify: {kind}, half of the images": (f"diversify.kinds=[{kind}]",) for kind in DIVERSIFY},
     "diversify: photometric, two views": (TWO_VIEWS,),
-    "recipe: robust": (f"diversify={{kinds: [{', '.join(DIVERSIFY)}], views: 2, probability: 1}}",),
+    "recipe: robust": ("recipe=robust",),
     "two views and align": (TWO_VIEWS, "align={classes: 1, boxes: 1}"),
     "two views, bf16": (TWO_VIEWS, "run.precision=bf16-mixed"),
     "two views, roi: atrous": (TWO_VIEWS, "detector.roi=atrous"),

@@ -28,12 +28,10 @@ from recipes.study.studies import STUDIES
 from clipgap.config import RunConfig, load_config
 from clipgap.engine.fit import fit
 from clipgap.engine.progress import log
+from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.train import train
 from clipgap.errors import ConfigError, DataError
 from clipgap.world import KINDS, write_domain, write_world
-
-BEGUN = ("run.yaml", "environment.json")
-"""What a run folder has from its first moment on."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,7 @@ def _clear(folder: Path) -> None:
     Raises:
         DataError: it is something else.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not any((folder / name).is_file() for name in BEGUN):
+    if folder.is_dir() and any(folder.iterdir()) and not RunFolder(folder).config_file.is_file():
         raise DataError(f"{folder}: not a run, and a run is to go there; move it away, or choose another --out")
     shutil.rmtree(folder, ignore_errors=True)
 

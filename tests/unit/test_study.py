@@ -245,7 +245,7 @@ def test_mistakes_at_the_command_line_end_in_one_line(
 
 def test_a_folder_that_is_no_run_is_not_cleared(tmp_path: Path) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
-    for folder, name in ((run, "environment.json"), (other, "mine.txt")):
+    for folder, name in ((run, "run.yaml"), (other, "mine.txt")):
         folder.mkdir()
         (folder / name).touch()
     running._clear(run)
