@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from clipgap.config import ClipConfig, DetectorConfig, ImageConfig, load_config
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.compiled import compile_heads
 from clipgap.export import OnnxDetector, export_onnx
+from clipgap.processes import pool
 
 CLASSES = ["bus", "bike", "car", "motor", "person", "rider", "truck"]
 Work = Callable[[], Any]
@@ -109,8 +108,8 @@ def onnx_inference(size: Size = REAL) -> Work:
     with tempfile.TemporaryDirectory(prefix="clipgap_bench_") as folder:
         out = Path(folder) / "onnx"
         # In a process of its own: the exporter's memory is not the runtime's.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            pool.submit(_export, size, out).result()
+        with pool(1) as exporter:
+            exporter.submit(_export, size, out).result()
         model = OnnxDetector.load(out, torch.get_num_threads())
     images, _ = street(1, size)
     picture = (images[0] * 255).round().byte().permute(1, 2, 0).numpy()

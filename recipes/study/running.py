@@ -12,12 +12,10 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from math import isfinite
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import torch
@@ -31,6 +29,7 @@ from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.train import train
 from clipgap.errors import ConfigError, DataError
+from clipgap.processes import pool
 from clipgap.world import KINDS, write_domain, write_world
 
 
@@ -142,24 +141,15 @@ def in_processes(function: Any, tasks: list[Task], workers: int) -> None:
     """Do every task in processes of one thread each, and say what each came to."""
     if not tasks:
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker) as pool:
-        waiting = {pool.submit(function, task): task for task in tasks}
+    with pool(workers, _one_thread) as runners:
+        waiting = {runners.submit(function, task): task for task in tasks}
         for number, done in enumerate(as_completed(waiting), start=1):
             task = waiting[done]
             log.print(f"{function.__name__} {number}/{len(tasks)}: {task.row}, seed {task.seed}: {done.result()}")
 
 
-def _begin_worker() -> None:
-    """One thread, and an end with the process that asks: a worker that was left over would write into later runs."""
+def _one_thread() -> None:
     torch.set_num_threads(1)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None  # a pool's worker has one
-    parent.join()
-    os._exit(1)
 
 
 def fit_offsets(task: Task) -> str:

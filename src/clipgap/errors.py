@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from signal import SIGUSR1
 
+TRY_AGAIN = 75
+"""Exit code of a job that SIGUSR1 ended, which batch systems send before a job's time is up: EX_TEMPFAIL of sysexits.h,
+the one that asks to be put into the queue again."""
 LONG = 300
 """Letters of a name or value from a file that a message repeats, at most."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -53,16 +57,21 @@ class TrainingError(ClipgapError):
 
 
 class Interrupted(ClipgapError):  # noqa: N818 (no error)
-    """Ctrl-C or SIGTERM ended a job. The message says how far it got.
+    """Ctrl-C, SIGTERM or SIGUSR1 ended a job. The message says how far it got.
 
     The command line adds the very command that goes on: the user's own, with `--resume` where something was saved.
 
     Args:
         message: what was done.
         resume: whether something was saved that `--resume` goes on from.
-        signal: the signal's number; 128 more is the exit code.
+        signal: the signal's number, which makes the exit code; 0: not known, the command line knows it.
     """
 
-    def __init__(self, message: str = "", *, resume: bool = True, signal: int = 2) -> None:
+    def __init__(self, message: str = "", *, resume: bool = True, signal: int = 0) -> None:
         super().__init__(message)
-        self.resume, self.exit_code = resume, 128 + signal
+        self.resume, self.signal, self.exit_code = resume, signal, exit_code_of(signal)
+
+
+def exit_code_of(signal: int) -> int:
+    """Of a process that a signal ended: 128 more than its number, as shells have it, or `TRY_AGAIN`; 0 is Ctrl-C."""
+    return TRY_AGAIN if signal == SIGUSR1 else 128 + (signal or 2)

@@ -1,7 +1,12 @@
-"""Read YAML and JSON that anybody may have written: what cannot be read is one short problem, found quickly."""
+"""Read YAML and JSON that anybody may have written: what cannot be read is one short problem, found quickly.
+
+What clipgap writes of itself and must read back as it was is `sealed`: a first line says so, and the last one is a hash
+of those between. A file that was cut, even at the end of a line, or changed, is then told from a whole one.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -11,6 +16,10 @@ LONGEST = 2_000_000
 """Characters of YAML: more than any config has, few enough to be read in seconds."""
 MOST = 100_000
 """Values of a YAML text with every alias written out."""
+
+
+SEALED, SEAL = "# written by clipgap; to use it as a file of your own, remove this line\n", "# sha256 "
+"""The first line of a sealed text, and how its last one begins."""
 
 
 class UnreadableError(ValueError):
@@ -38,6 +47,7 @@ def parse_yaml(text: str, *, as_texts: bool = False) -> Any:
     """
     if len(text) > LONGEST and not as_texts:
         raise UnreadableError(f"{len(text)} characters; the most is {LONGEST}")
+    _require_whole(text)
     try:
         return yaml.load(text, _Texts if as_texts else _Values)
     except yaml.MarkedYAMLError as error:
@@ -51,6 +61,22 @@ def parse_yaml(text: str, *, as_texts: bool = False) -> Any:
         raise UnreadableError("nested too deeply") from None
     except (ValueError, LookupError, AttributeError, TypeError) as error:  # `2026-13-01`, `!!bool 1`
         raise UnreadableError(f"a value cannot be read: {error}") from None
+
+
+def sealed(text: str) -> str:
+    """A YAML text, ended by a line's end, that `parse_yaml` reads back only as long as it is whole and unchanged."""
+    return f"{SEALED}{text}{_seal(text)}"
+
+
+def _seal(text: str) -> str:
+    return f"{SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
+def _require_whole(text: str) -> None:
+    if text.startswith(SEALED):
+        body, seal, _ = text.removeprefix(SEALED).rpartition(SEAL)
+        if not seal or not text.endswith(_seal(body)):
+            raise UnreadableError("cut short, damaged or changed since clipgap wrote it")
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -17,6 +17,7 @@ import yaml
 
 from clipgap.cli.commands import command, config_words, free, going_on, setting
 from clipgap.config import load_config
+from clipgap.detector import Detector
 from clipgap.engine.fitter import Fitter
 from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import Interrupted
@@ -137,26 +138,62 @@ def test_ctrl_c_before_anything_is_saved(
         assert err.splitlines()[-1] == said
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_process_that_is_told_to_stop_saves_and_says_how_to_go_on(made: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "all_of_them"),
+    [
+        (signal.SIGINT, 130, True),  # as a terminal does: to the processes that read images, too
+        (signal.SIGTERM, 143, False),
+        (signal.SIGTERM, 143, True),  # as a system that stops does
+        (signal.SIGUSR1, 75, True),
+    ],
+)
+def test_a_process_that_is_told_to_stop_saves_and_says_how_to_go_on(
+    made: Path, number: signal.Signals, code: int, all_of_them: bool
+) -> None:
     config = ["--config", made / "config.yaml", "--set", "augment.kind=none", "--set", "train.steps=100000"]
-    words = ["train", *config, "--set", "train.validate_every=100000", "--set", "run.workers=1"]
+    words = ["train", *config, "--set", "train.validate_every=100000", "--set", "run.workers=2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "clipgap", *map(str, words)], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     metrics = made / "run/metrics.jsonl"
     while not metrics.exists() and process.poll() is None:
         time.sleep(0.05)
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does: to the processes that read images, too
+    if all_of_them:
+        os.killpg(process.pid, number)
     else:
         process.send_signal(number)
     err = process.communicate()[1]
-    assert process.returncode == 128 + number, err
+    assert process.returncode == code, err
     assert "Traceback" not in err
     assert "stopping after this step" in err
     assert printed_command(err, "; go on with: ") == [*map(str, words), "--resume"]
     assert (made / "run/checkpoint.pt").is_file()
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+def test_what_takes_no_steps_stops_at_once_and_predict_goes_on(
+    made: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    assert run(capfd, "train", "--config", made / "config.yaml", "--set", "augment.kind=none")[0] == 0
+    words = ["predict", made / "run", made / "data/night_sunny/VOC2007/JPEGImages", "--out", made / "found"]
+    words = words if verb == "predict" else ["evaluate", made / "run"]
+    detect, calls = Detector.detect, []
+
+    def with_signal(self: Detector, *arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return detect(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Detector, "detect", with_signal)
+    code, out, err = run(capfd, *words)
+    assert (code, out, "Traceback" in err) == (143, "", False), err
+    if verb == "evaluate":
+        assert err.splitlines()[-1] == "clipgap: interrupted"
+    else:
+        assert "clipgap: 2 of 4 images done" in err
+        assert run(capfd, *printed_command(err, "; go on with: "))[0] == 0
+        assert len(calls) == 5
 
 
 def test_commands_in_words() -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from clipgap.errors import DataError
-from clipgap.files import require_new, require_new_file, write_text, write_then_rename
+from clipgap.files import (
+    require_new,
+    require_new_file,
+    sweep,
+    temporary_beside,
+    write_text,
+    write_then_rename,
+)
 
 
 def test_a_writer_that_fails_half_way_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -104,3 +111,43 @@ def test_a_full_disk_is_told_with_the_file_and_the_space(tmp_path: Path, error: 
         write_then_rename(tmp_path / "a", write)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+def test_what_killed_processes_left_is_swept_away(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in ("model.bin", ".hidden.tmp", ".clipgap.lock")]
+    for path in (*kept, temporary_beside(tmp_path / "a"), temporary_beside(tmp_path / "b").with_suffix(".tmp.mp4")):
+        path.touch()
+    temporary_beside(tmp_path / "folder").mkdir()
+    sweep(tmp_path, "a")
+    assert len(list(tmp_path.iterdir())) == len(kept) + 2
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    sweep(tmp_path / "not there")
+
+
+def test_a_name_as_long_as_names_can_be_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 255)
+    write_text(path, "there")
+    assert path.read_text() == "there"
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[bool, bool]] = []
+    fsync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        synced.append((os.path.isdir(f"/proc/self/fd/{descriptor}"), (tmp_path / "a").exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    write_text(tmp_path / "a", "there")
+    assert synced == [(False, False), (True, True)]
+
+
+def test_nothing_but_ours_hides_what_is_there(tmp_path: Path) -> None:
+    temporary_beside(tmp_path / "a").touch()
+    require_new(tmp_path, "--out")
+    (tmp_path / "notes").touch()
+    require_new(tmp_path, "--out", besides=["notes"])
+    with pytest.raises(DataError, match="is there already"):
+        require_new(tmp_path, "--out")

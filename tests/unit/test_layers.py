@@ -14,7 +14,9 @@ import clipgap
 SOURCE = Path(clipgap.__file__).parent
 FLOORS = {
     "errors": 0,
+    "unpickle": 0,
     "files": 1,
+    "processes": 1,
     "config": 1,
     "weights": 1,
     "classes": 1,

@@ -22,7 +22,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from clipgap.errors import WeightsError
-from clipgap.weights import is_torchscript, read_file, tensors_of
+from clipgap.unpickle import is_torchscript
+from clipgap.weights import read_file, tensors_of
 from tests.clips import save_torchscript
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.tensor([1.5, -2]).half(), "n": torch.tensor(7)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,9 @@ from clipgap.parse import UnreadableError, parse_json
 from clipgap.prompts import PromptSet
 from clipgap.weights import require_finite
 
-FORMAT, METADATA = "clipgap semantic augmentations 1", "clipgap"
+FORMAT, METADATA = "clipgap semantic augmentations 2", "clipgap"
+UNCHECKED = "clipgap semantic augmentations 1"
+"""What older versions wrote: the same without a hash."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,11 @@ class SemanticAugmentations:
             "clip_hash": self.clip_hash,
             "record": self.record,
         }
-        metadata = {METADATA: json.dumps(origin)}  # one key: safetensors writes several in an order of its own
         tensors = {"offsets": self.offsets.detach().cpu().contiguous()}
         if self.scales is not None:
             tensors["scales"] = self.scales.detach().cpu().contiguous()
+        origin["hash"] = _hash(origin, tensors)
+        metadata = {METADATA: json.dumps(origin)}  # one key: safetensors writes several in an order of its own
         write_then_rename(Path(path), lambda temporary: save_file(tensors, temporary, metadata))
 
     @classmethod
@@ -65,7 +69,7 @@ class SemanticAugmentations:
         """Read a file that `save` wrote.
 
         Raises:
-            WeightsError: there is no such file, it is none of ours, or not finite.
+            WeightsError: there is no such file, it is none of ours, damaged, or not finite.
         """
         if not Path(path).is_file():
             raise WeightsError(f"{path}: no such file of semantic augmentations; `clipgap fit` makes one")
@@ -76,9 +80,11 @@ class SemanticAugmentations:
                 scales = file.get_tensor("scales") if "scales" in file.keys() else None  # noqa: SIM118 (no mapping)
         except (SafetensorError, OSError, UnreadableError):
             origin, offsets, scales = {}, torch.empty(0), None
-        if origin.get("format") != FORMAT or offsets.ndim != 4:
+        if origin.get("format") not in (FORMAT, UNCHECKED) or offsets.ndim != 4:
             raise WeightsError(f"{path}: not a file of semantic augmentations; `clipgap fit` makes one")
         tensors = {"offsets": offsets} | ({} if scales is None else {"scales": scales})
+        if origin["format"] == FORMAT and origin.pop("hash", None) != _hash(origin, tensors):
+            raise WeightsError(f"{path}: damaged: its hash is not that of what it holds; fit again, or copy it anew")
         require_finite(tensors, path, "fit again with a lower fit.lr")
         prompts = PromptSet(origin["source_prompt"], tuple(origin["target_prompts"]))
         return cls(offsets, prompts, origin["clip_name"], origin["clip_hash"], origin["record"], scales)
@@ -100,6 +106,14 @@ class SemanticAugmentations:
                 f"{where}: fitted with other weights (CLIP {self.clip_name}, hash {self.clip_hash[:12]}) than "
                 f"{clip} (hash {clip.weights_hash[:12]}); fit again with this CLIP, or name the other with clip.*"
             )
+
+
+def _hash(origin: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of offsets and origin, whatever order they are in."""
+    whole = hashlib.sha256(json.dumps(origin, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    return whole.hexdigest()
 
 
 def scale_deviation(features: Tensor, scales: Tensor, cells: Cells | None = None) -> Tensor:

@@ -16,7 +16,8 @@ import typer
 from clipgap import __version__
 from clipgap.cli import data_verbs, info_verbs, predict_verb, prompts_verbs, run_verbs, world_verbs
 from clipgap.cli.commands import going_on
-from clipgap.errors import ClipgapError, DiskError, Interrupted
+from clipgap.engine.stopping import stop_signals
+from clipgap.errors import ClipgapError, DiskError, Interrupted, exit_code_of
 
 app = typer.Typer(
     name="clipgap",
@@ -73,16 +74,32 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str], debug: bool) -> int:
+    with stop_signals() as stopping:
+        try:
+            with stopping.at_once():
+                result: Any = app(arguments or ["--help"], standalone_mode=False)
+        except BaseException as error:  # noqa: BLE001 (a signal is one)
+            return _tell(error, arguments, stopping.signal, debug)
+    if result == 130:  # typer has caught the interruption
+        return _fail("interrupted", exit_code_of(stopping.signal), debug)
+    return result if isinstance(result, int) else 0
+
+
+def _tell(error: BaseException, arguments: list[str], signal: int, debug: bool) -> int:
+    """Say what ended a command; its exit code. `signal` is the one that was heard, 0 if none was."""
     try:
-        result: Any = app(arguments or ["--help"], standalone_mode=False)
-    except (Interrupted, DiskError) as error:
+        raise error
+    except Interrupted as error:
+        code = exit_code_of(error.signal or signal)
         if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes: the first one says it
-            return error.exit_code
+            return code
+        return _fail(going_on(arguments, error), code, debug)
+    except DiskError as error:
         return _fail(going_on(arguments, error), error.exit_code, debug)
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130, debug)
+        return _fail("interrupted", exit_code_of(signal), debug)
     except BrokenPipeError:
         return 1
     except OSError as error:
@@ -94,9 +111,6 @@ def _run(arguments: list[str], debug: bool) -> int:
             said = error.format_message().replace("Value error, ", "").replace("Input should be", "must be")
             return _fail(f"{said} (see {command} --help)", 2, debug)
         return _fail(f"failed: {type(error).__name__}: {error} (--debug shows where)", 1, debug)
-    if result == 130:  # typer has caught the interruption
-        return _fail("interrupted", 130, debug)
-    return result if isinstance(result, int) else 0
 
 
 def _fail(message: str, code: int, debug: bool) -> int:

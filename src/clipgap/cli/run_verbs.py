@@ -18,6 +18,7 @@ from clipgap.cli.early import (
 )
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve
 from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, score_corrupted
+from clipgap.engine.names import half_done, require_new_run
 from clipgap.errors import ClipgapError, WeightsError
 from clipgap.files import require_new, require_new_file
 
@@ -33,13 +34,13 @@ def fit(
 ) -> None:
     """Step one: fit the semantic augmentations from source images and prompts."""
     resolved = resolve(config, settings, device, seed)
-    require_new_file(out, "--out")
+    if not (resume and half_done(out).is_file()):
+        require_new_file(out, "--out")
     resolved.data.refuse_inside(out, "--out")
     require_folders(resolved.data, [resolved.data.source])
     require_clip_file(resolved)
     from clipgap.cli.show import fit_table, say
     from clipgap.engine.fit import fit as run
-    from clipgap.engine.fit import half_done
 
     with stopped_at_once(half_done(out)):
         augmentations = run(resolved, out, resume=resume)
@@ -66,7 +67,7 @@ def train(
     """Step two: train the detector on the source domain."""
     resolved = resolve(config, settings, device, seed)
     if not resume:
-        require_new(Path(resolved.run.out), "run.out (--resume goes on with a run)")
+        require_new_run(Path(resolved.run.out))
     resolved.data.refuse_inside(resolved.run.out, "run.out")
     require_folders(resolved.data, [resolved.data.source])
     require_clip_file(resolved)

@@ -15,7 +15,8 @@ from clipgap.clip.tower import redraw_batch_norm
 from clipgap.clip.towers.modified_resnet import ModifiedResNetSpec
 from clipgap.config import TEXTLESS, ClipConfig
 from clipgap.errors import ConfigError, WeightsError
-from clipgap.weights import is_torchscript, read_file, require_finite, tensors_of
+from clipgap.unpickle import is_torchscript
+from clipgap.weights import read_file, require_finite, tensors_of
 
 TINY = ClipSpec(
     ModifiedResNetSpec(embed_dim=128, image_size=128, layers=(1, 2, 3, 1), width=16),

@@ -121,8 +121,14 @@ class TrainConfig(Section):
     """Chance that an image is mirrored."""
     log_every: Count = 20
     """Steps between two lines of metrics.jsonl."""
+    clip_norm: Annotated[Number, Field(ge=0)] = 0.0
+    """Largest norm of the gradient; a longer one is made as long as this. 0: none is touched."""
+    skip_bad_steps: NotNegative = 0
+    """Steps of a run that may be left out because a loss or the gradient is not finite; one more ends it."""
     checkpoint_every: Count = 1000
-    """Steps between two checkpoints for `--resume`."""
+    """Steps between two checkpoints for `--resume`; one is also written with every new best weights."""
+    checkpoint_minutes: Annotated[Number, Field(ge=0)] = 10.0
+    """Minutes after which one is written, too, whatever the steps. 0: by steps alone."""
     validate_every: Count = 5000
     """Steps between two scorings on the source's validation split; the last step always is."""
     validate_first: NotNegative = 0

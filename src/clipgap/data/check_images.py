@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 from clipgap.data.dataset import read_record
 from clipgap.data.files import reason
 from clipgap.data.records import Fault, ImageRecord
-from clipgap.data.stream import leave_signals
 from clipgap.errors import DataError
+from clipgap.processes import leave_signals
 
 MANY = 1000
 """Images from which on it is worth the time to start processes."""

@@ -6,7 +6,6 @@ images. VOC is read and written with its own boxes, whatever `voc_boxes` says, s
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from clipgap.data.images import displayed_size
 from clipgap.data.places import Place
 from clipgap.data.records import ImageRecord
 from clipgap.data.writers import write_coco, write_voc, write_yolo
-from clipgap.files import cannot_write, require_new
+from clipgap.files import alone_at, cannot_write, require_new, sweep, temporary_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +54,19 @@ def convert(config: DataConfig, domain: DomainConfig, split: str, to: Format, ou
     as_written = config.model_copy(update={"keep_empty": True, "voc_boxes": "standard"})
     dataset = load_split(as_written, domain, split)
     plans = _plan(dataset.records)
-    half_made = out.with_name(f".{out.name}.{os.getpid()}.tmp")  # beside it: what is broken off is in nobody's way
-    try:
-        half_made.mkdir(parents=True)
-        _write(half_made, to, Path(split).stem, plans, dataset.classes)
-        if out.exists():
-            out.rmdir()  # an empty folder that the user made
-        half_made.rename(out)
-    except OSError as error:
-        raise cannot_write(error, out) from None
-    finally:
-        shutil.rmtree(half_made, ignore_errors=True)
+    with alone_at(out):
+        sweep(out.parent, out.name)
+        half_made = temporary_beside(out)  # beside it: what is broken off is in nobody's way
+        try:
+            half_made.mkdir(parents=True)
+            _write(half_made, to, Path(split).stem, plans, dataset.classes)
+            if out.exists():
+                out.rmdir()  # an empty folder that the user made
+            half_made.rename(out)
+        except OSError as error:
+            raise cannot_write(error, out) from None
+        finally:
+            shutil.rmtree(half_made, ignore_errors=True)
     folders = [config.folder(domain, part) for part in domain.parts or [domain]]
     return [*_notes(dataset, to), *_image_notes(plans, folders)]
 

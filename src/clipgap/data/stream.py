@@ -6,7 +6,6 @@ have seen, and every process of several knows its share without talking to the o
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Generic, TypeVar
@@ -16,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from clipgap.data.dataset import DetectionDataset, Sample
+from clipgap.processes import leave_signals
 
 T = TypeVar("T")
 
@@ -55,11 +55,17 @@ class SampleStream(Dataset[T], Generic[T]):
     def __getitem__(self, position: int) -> T:
         if not 0 <= position < len(self):
             raise IndexError(position)
+        return self.make(self.dataset[self.index(position)], generator_for(self.seed, 1, self._number(position)))
+
+    def index(self, position: int) -> int:
+        """Which of the data set's images the sample at a position is of."""
+        epoch, place = divmod(self._number(position), len(self.dataset))
+        return int(_order(self.seed, epoch, len(self.dataset))[place])
+
+    def _number(self, position: int) -> int:
+        """Its number in the endless order of all processes."""
         step, place = divmod(position, self.batch_size)
-        number = ((self.first + step) * self.processes + self.rank) * self.batch_size + place
-        epoch, index = divmod(number, len(self.dataset))
-        order = _order(self.seed, epoch, len(self.dataset))
-        return self.make(self.dataset[int(order[index])], generator_for(self.seed, 1, number))
+        return ((self.first + step) * self.processes + self.rank) * self.batch_size + place
 
     def batches(self, workers: int, collate: Callable[[list[T]], object]) -> Iterator[object]:
         """One collated batch a step, read ahead by `workers` processes."""
@@ -67,12 +73,6 @@ class SampleStream(Dataset[T], Generic[T]):
             self, batch_size=self.batch_size, num_workers=workers, collate_fn=collate, worker_init_fn=leave_signals
         )
         return iter(loader)
-
-
-def leave_signals(_: int) -> None:
-    """For a process that reads images: Ctrl-C, which a terminal sends to all, is for the one that it works for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @lru_cache(maxsize=2)

@@ -32,7 +32,8 @@ from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
 from clipgap.detector.spec import CONFIG_FILE, WEIGHTS_FILE, DetectorSpec, read_spec
 from clipgap.errors import WeightsError
-from clipgap.files import write_text, write_then_rename
+from clipgap.files import hash_of_file, write_text, write_then_rename
+from clipgap.parse import sealed
 from clipgap.prompts import class_prompts
 from clipgap.weights import require_finite
 
@@ -134,8 +135,13 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         if self.folded:
             raise RuntimeError("a detector made by for_inference cannot be saved; save the one it was made from")
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        write_then_rename(Path(folder) / WEIGHTS_FILE, lambda path: save_file(state, path))
-        write_text(Path(folder) / CONFIG_FILE, to_yaml(self.spec))
+
+        def write(temporary: Path) -> None:
+            save_file(state, temporary)
+            self.spec = self.spec.model_copy(update={"weights": hash_of_file(temporary)})
+            write_text(Path(folder) / CONFIG_FILE, sealed(to_yaml(self.spec)))  # first: new weights never pass for old
+
+        write_then_rename(Path(folder) / WEIGHTS_FILE, write)
 
     @property
     def classes(self) -> list[str]:

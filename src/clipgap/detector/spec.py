@@ -9,7 +9,8 @@ from pydantic import model_validator
 from clipgap.clip import AnyTowerSpec
 from clipgap.config import BatchNorm, DetectorConfig, ImageConfig, Section, validate
 from clipgap.errors import WeightsError
-from clipgap.parse import parse_yaml
+from clipgap.files import hash_of_file
+from clipgap.parse import UnreadableError, parse_yaml
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
 """The files of a Detector folder."""
@@ -22,6 +23,8 @@ class DetectorSpec(Section):
     tower: AnyTowerSpec
     description: str
     """Which CLIP and which weights the training began with; every table shows it."""
+    weights: str | None = None
+    """SHA-256 of `model.safetensors`; None in folders that older versions wrote, which are read unchecked."""
     batch_norm: BatchNorm = "frozen"
     image: ImageConfig = ImageConfig()
     detector: DetectorConfig = DetectorConfig()
@@ -37,7 +40,7 @@ def read_spec(folder: Path) -> DetectorSpec:
     """Read the `config.yaml` of a Detector folder.
 
     Raises:
-        WeightsError: it, or the weights, are missing, or it is the config of something else.
+        WeightsError: it, or the weights, are missing or not as they were written, or it is of something else.
         ConfigError: it is wrong, key by key.
     """
     for name in (CONFIG_FILE, WEIGHTS_FILE):
@@ -46,8 +49,16 @@ def read_spec(folder: Path) -> DetectorSpec:
     file = folder / CONFIG_FILE
     try:
         tree = parse_yaml(file.read_text(encoding="utf-8"))
-    except ValueError:
+    except UnreadableError as error:
+        raise WeightsError(f"{file}{error.place}: not the config.yaml of a Detector folder ({error.problem})") from None
+    except UnicodeDecodeError:
         tree = None
     if not isinstance(tree, dict):
         raise WeightsError(f"{file}: not the config.yaml of a Detector folder")
-    return validate(DetectorSpec, tree, str(file))
+    spec = validate(DetectorSpec, tree, str(file))
+    if spec.weights and hash_of_file(folder / WEIGHTS_FILE) != spec.weights:
+        raise WeightsError(
+            f"{folder / WEIGHTS_FILE}: not the weights that {CONFIG_FILE} beside it names: damaged, or of another "
+            "detector (`train --resume` puts a run right that was interrupted as it saved them)"
+        )
+    return spec

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,22 +78,13 @@ def random_for(seed: int, name: str, severity: int, index: int) -> np.random.Gen
     return np.random.default_rng(np.random.SeedSequence((seed, 5, list(CORRUPTIONS).index(name), severity, index)))
 
 
-def digest(dataset: DetectionDataset, *, boxes: bool) -> str:
-    """A hash of a split's images, by id, size and length of their files, and of its boxes if asked for."""
-    whole = hashlib.sha256()
-    for record in dataset.records:
-        parts = (record.image_id, record.width, record.height, record.path.stat().st_size)
-        whole.update(repr((*parts, record.annotations) if boxes else parts).encode())
-    return whole.hexdigest()[:16]
-
-
 def open_cache(folder: Path, dataset: DetectionDataset, seed: int) -> None:
     """Make sure that what a folder keeps are images of this split and seed; make it if it is not there.
 
     Raises:
         DataError: they are others', or the folder holds something else.
     """
-    mine = {"seed": seed, "images": digest(dataset, boxes=False), "clipgap": __version__}
+    mine = {"seed": seed, "images": dataset.digest(boxes=False), "clipgap": __version__}
     file = folder / CACHE_FILE
     if not file.is_file():
         require_new(folder, "--cache")

@@ -13,13 +13,13 @@ from torch.utils.data import DataLoader, Dataset
 from clipgap.config import DetectionPrecision, EvaluateConfig, ImageConfig, RunConfig
 from clipgap.data import Domains, Sample, load_domains, resize, to_tensor
 from clipgap.data.dataset import Target
-from clipgap.data.stream import leave_signals
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.progress import Report, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import pick_device, tell_warnings
 from clipgap.errors import ConfigError, DataError
 from clipgap.metrics import DomainScore, Result, Role, ScoreTable, make_metric
+from clipgap.processes import leave_signals
 
 
 class Scorable(Protocol):

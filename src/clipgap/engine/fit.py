@@ -15,17 +15,21 @@ from clipgap.augment import SemanticAugmentations
 from clipgap.clip import load_clip
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
+from clipgap.engine.checkpoints import Checkpoints
 from clipgap.engine.crop_pool import CropPool
 from clipgap.engine.fitter import Fitter, Seen, chosen_prompts, crop_batches, make_fitter
-from clipgap.engine.progress import Report, progress_bar
+from clipgap.engine.names import half_done
+from clipgap.engine.progress import Report, log, progress_bar
 from clipgap.engine.runtime import pick_device
 from clipgap.engine.stopping import Stopping, stop_signals
 from clipgap.errors import DataError, Interrupted, TrainingError
-from clipgap.files import require_new_file, write_then_rename
+from clipgap.files import alone_at, require_new_file, sweep
 from clipgap.prompts import PromptSet
 
 JUDGE_EVERY = 10
 """Steps between two looks at the held-out crops, where `fit.patience` asks for them."""
+KIND = "clipgap fit"
+"""What its checkpoints are of."""
 SAVE_EVERY = 50
 """Steps between two saves of the half-done offsets, for `--resume`."""
 
@@ -40,9 +44,20 @@ def fit(
         Interrupted: by Ctrl-C or SIGTERM, between two steps, after what is half done was written beside `out`.
     """
     out = Path(out) if out else None
-    if out:
+    if not out:
+        return _fit(config, None, resume, show)
+    config.data.refuse_inside(out, "--out")
+    with alone_at(out):
+        sweep(out.parent, out.name)
+        saved = Checkpoints(half_done(out), KIND)
+        if resume and out.is_file() and saved.there:  # it was killed between its last two acts
+            saved.remove()
+            return SemanticAugmentations.load(out)
         require_new_file(out, "--out")
-        config.data.refuse_inside(out, "--out")
+        return _fit(config, out, resume, show)
+
+
+def _fit(config: RunConfig, out: Path | None, resume: bool, show: bool) -> SemanticAugmentations:
     device = pick_device(config.run)
     prompts = PromptSet.from_config(config.data.prompts)
     clip = load_clip(config.clip)
@@ -57,6 +72,9 @@ def fit(
     looks = _looks(fitter, dataset, config, first)
     with progress_bar("fit", config.fit.steps, first, show) as report, stop_signals() as stopping:
         losses = _Steps(fitter, config, state, stopping, report).run(looks, held_out, first)
+    cosines = fitter.judge(held_out)
+    if show:
+        _tell_what_failed(prompts, cosines)
     record = {
         "settings": {"fit": config.fit.model_dump(), "image": config.image.model_dump()},
         "batch_norm": config.batch_norm,
@@ -65,7 +83,7 @@ def fit(
         "l1_loss": losses.get("l1"),
         "steps": losses.get("steps"),
         "pooled_objective": fitter.pooled_objective(fitter.embed(held_out)),
-        "cosines": fitter.judge(held_out),
+        "cosines": cosines,
         "clip": str(clip),
     }
     offsets = torch.stack([offset.detach().cpu() for offset in fitter.offsets])
@@ -75,6 +93,14 @@ def fit(
         augmentations.save(out)
         state.remove()
     return augmentations
+
+
+def _tell_what_failed(prompts: PromptSet, cosines: list[dict[str, float]]) -> None:
+    """Say of which prompts the offsets lead no nearer to the words than none at all, on crops that were held out."""
+    failed = [prompt for prompt, row in zip(prompts.targets, cosines, strict=True) if row["pooled"] <= row["before"]]
+    if failed:
+        said = f"offsets lead no nearer to {', '.join(map(repr, failed))} than none do; lower fit.lr, or fit longer"
+        log.print(f"warning: {said}", style="yellow")
 
 
 def training_set(source: Domain) -> DetectionDataset:
@@ -134,13 +160,9 @@ class _Steps:
 
     def _interrupted(self, done: int) -> Interrupted:
         steps = f"step {done} of {self.config.fit.steps}"
-        saved = self.state.path is not None
-        said = (
-            f"saved at {steps}, in {self.state.path}"
-            if saved
-            else f"stopped at {steps}; without `out` nothing is saved"
-        )
-        return Interrupted(said, resume=saved, signal=self.stopping.signal)
+        saved = self.state.checkpoints
+        said = f"saved at {steps}, in {saved.file}" if saved else f"stopped at {steps}; without `out` nothing is saved"
+        return Interrupted(said, resume=saved is not None, signal=self.stopping.signal)
 
 
 def _require_finite(fitter: Fitter, step: int) -> None:
@@ -171,16 +193,11 @@ def _has_stopped_falling(values: list[float], patience: int) -> bool:
     return len(values) > patience and min(values[-patience:]) >= min(values[:-patience])
 
 
-def half_done(out: Path) -> Path:
-    """The file beside `out` that an interrupted fit leaves."""
-    return out.with_name(f"{out.name}.resume")
-
-
 class _HalfDone:
-    """The file beside `out` that lets an interrupted fit go on."""
+    """The files beside `out` that let an interrupted fit go on."""
 
     def __init__(self, out: Path | None, config: RunConfig, weights_hash: str) -> None:
-        self.path = half_done(out) if out else None
+        self.checkpoints = Checkpoints(half_done(out), KIND) if out else None
         relevant = config.model_dump(mode="json", include={"data", "image", "fit", "batch_norm", "run"})
         relevant["run"] = {key: relevant["run"][key] for key in ("seed", "precision")}
         self.settings: dict[str, Any] = relevant | {"weights": weights_hash}
@@ -188,11 +205,12 @@ class _HalfDone:
         """Of the pooled offsets on held-out crops, every `JUDGE_EVERY` steps."""
 
     def require_new(self) -> None:
-        if self.path and self.path.exists():
-            raise DataError(f"{self.path}: a fit was begun; --resume goes on with it, or remove the file")
+        if self.checkpoints and self.checkpoints.there:
+            file = self.checkpoints.file
+            raise DataError(f"{file}: a fit was begun; --resume goes on with it, or remove {file}*")
 
     def save(self, fitter: Fitter, step: int) -> None:
-        if self.path:
+        if self.checkpoints:
             content = {
                 "settings": repr(self.settings),
                 "step": step,
@@ -200,18 +218,16 @@ class _HalfDone:
                 "parameters": [parameter.detach() for parameter in fitter.parameters],
                 "optimizer": fitter.optimizer.state_dict(),
             }
-            write_then_rename(self.path, lambda path: torch.save(content, path))
+            self.checkpoints.save(content)
 
     def restore(self, fitter: Fitter) -> int:
-        if not self.path or not self.path.is_file():
-            raise DataError(f"--resume: nothing to resume ({self.path} is not there); leave --resume out")
-        try:
-            content = torch.load(self.path, map_location=fitter.directions.device, weights_only=True)
-            settings = content["settings"]
-        except Exception as error:  # noqa: BLE001 (a damaged file makes the reader stumble in every way)
-            raise DataError(f"{self.path}: damaged ({type(error).__name__}); remove it and begin again") from None
-        if settings != repr(self.settings):
-            raise DataError(f"--resume: {self.path} was begun with other settings; use those, or move it away")
+        content = self.checkpoints.load() if self.checkpoints else None
+        if content is None or self.checkpoints is None:
+            place = f" ({self.checkpoints.file} is not there)" if self.checkpoints else ""
+            raise DataError(f"--resume: nothing to resume{place}; leave --resume out")
+        file = self.checkpoints.file
+        if content["settings"] != repr(self.settings):
+            raise DataError(f"--resume: {file} was begun with other settings; use those, or move {file}* away")
         for parameter, saved in zip(fitter.parameters, content["parameters"], strict=True):
             parameter.data.copy_(saved)
         fitter.optimizer.load_state_dict(content["optimizer"])
@@ -219,5 +235,5 @@ class _HalfDone:
         return int(content["step"])
 
     def remove(self) -> None:
-        if self.path:
-            self.path.unlink(missing_ok=True)
+        if self.checkpoints:
+            self.checkpoints.remove()

@@ -11,7 +11,7 @@ from typing import Any
 from clipgap.config import EvaluateConfig, RunConfig
 from clipgap.corruptions import STANDARD
 from clipgap.data import DetectionDataset, load_domains
-from clipgap.engine.corrupted import CorruptedSamples, digest, open_cache
+from clipgap.engine.corrupted import CorruptedSamples, open_cache
 from clipgap.engine.evaluate import Samples, Scorable, load_scorable, require_same_classes, score_images
 from clipgap.engine.predict.folder import LineFile
 from clipgap.engine.progress import progress_bar
@@ -123,6 +123,6 @@ def _asked(config: RunConfig, dataset: DetectionDataset, rule: EvaluateConfig, d
     return {
         "the detector": detector,
         "run.seed": config.run.seed,
-        "the split": digest(dataset, boxes=True),
+        "the split": dataset.digest(boxes=True),
         **{f"evaluate.{key}": getattr(rule, key) for key in ("metric", "iou", "scoring", "precision")},
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 from clipgap.engine.predict.folder import LineFile, writing
 from clipgap.errors import DataError
-from clipgap.files import require_new, write_text
+from clipgap.files import alone_in, require_new, sweep, write_text
 from clipgap.parse import parse_json
 
 ASKED, LINES = "robustness.json", "corruptions.jsonl"
@@ -45,16 +45,18 @@ def open_results(out: Path, resume: bool, asked: dict[str, Any]) -> Iterator[Lin
         DataError: as `require_results`, or the folder was begun with something else.
     """
     require_results(out, resume)
-    if resume:
-        _require_same(out, asked)
-    else:
-        with writing(out / ASKED):
-            write_text(out / ASKED, json.dumps(asked, indent=1))
-    lines = LineFile(out / LINES, "number", 1)
-    try:
-        yield lines
-    finally:
-        lines.close()
+    with alone_in(out):
+        sweep(out)
+        if resume:
+            _require_same(out, asked)
+        else:
+            with writing(out / ASKED):
+                write_text(out / ASKED, json.dumps(asked, indent=1))
+        lines = LineFile(out / LINES, "number", 1)
+        try:
+            yield lines
+        finally:
+            lines.close()
 
 
 def _require_same(out: Path, asked: dict[str, Any]) -> None:

@@ -1,10 +1,11 @@
 """A run's folder: a Detector folder (`model.safetensors`, `config.yaml`) and the record of how it came to be.
 
-run.yaml          the resolved run config
-environment.json  versions, machine, command
+run.yaml          the resolved run config; with it the run is begun
+environment.json  versions, machine, command, hashes of what was read; under `resumed` the same of every resume
 metrics.jsonl     a line every `train.log_every` steps, and one for every validation
-checkpoint.pt     all that `--resume` needs
+checkpoint.pt, checkpoint.pt.before   all that `--resume` needs, newest and the one before
 model.safetensors, config.yaml   the best weights on the source's validation split
+bad_batch.json    where a loss or gradient was not finite: the step and its images
 """
 
 from __future__ import annotations
@@ -13,49 +14,63 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from clipgap.config import RunConfig, to_yaml, validate
 from clipgap.detector import Detector
+from clipgap.detector.spec import WEIGHTS_FILE, read_spec
+from clipgap.engine.checkpoints import Checkpoints
+from clipgap.engine.names import BAD_BATCHES, CHECKPOINT, CONFIG, METRICS, RECORD, UNSAVED, require_new_run
+from clipgap.engine.progress import log
 from clipgap.engine.runtime import environment_record
 from clipgap.errors import ConfigError, WeightsError
-from clipgap.files import require_new, write_text, write_then_rename
-from clipgap.parse import parse_yaml
+from clipgap.files import hash_of_file, sweep, write_text
+from clipgap.parse import UnreadableError, parse_json, parse_yaml, sealed
 from clipgap.weights import require_finite
 
-RESUMABLE = {"run": {"out", "device", "workers"}, "train": {"steps", "log_every", "checkpoint_every"}}
+CADENCE = {"log_every", "checkpoint_every", "checkpoint_minutes"}
+RESUMABLE = {"run": {"out", "device", "workers"}, "train": {"steps", "skip_bad_steps", *CADENCE}}
 """Settings that may differ when a run goes on: they change neither what is learnt at a step nor how it is judged."""
+READ = {"training_hash": "there are other training images or boxes", "offsets_hash": "augment.file holds other offsets"}
+"""Hashes in the record of what every step reads, and what to say where they differ."""
 
 
 class RunFolder:
-    """The files of one training run."""
+    """The files of one training run.
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.checkpoint = self.path / "checkpoint.pt"
-        self.metrics = self.path / "metrics.jsonl"
-        self.config_file = self.path / "run.yaml"
+    Args:
+        path: the folder.
+        main: whether this is the process that writes; of several, the others read alone.
+    """
+
+    def __init__(self, path: str | Path, main: bool = True) -> None:
+        self.path, self.main = Path(path), main
+        self.checkpoints = Checkpoints(self.path / CHECKPOINT, "clipgap train")
+        self.metrics = self.path / METRICS
+        self.config_file = self.path / CONFIG
+        self._record_file = self.path / RECORD
 
     def require_new(self) -> None:
         """Make sure that nothing is written over.
 
         Raises:
-            DataError: the folder holds something already.
+            DataError: the folder holds something already, other than of a run that had saved nothing.
         """
-        require_new(self.path, "run.out (--resume goes on with a run)")
+        require_new_run(self.path)
 
     def begin(self, config: RunConfig, record: dict[str, Any]) -> None:
-        """Make the folder of a new run and write down what it is."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self.config_file, to_yaml(config))
-        write_text(self.path / "environment.json", json.dumps(environment_record() | record, indent=1))
+        """Write down what a new run is."""
+        sweep(self.path)
+        for name in UNSAVED:
+            (self.path / name).unlink(missing_ok=True)
+        write_text(self.config_file, sealed(to_yaml(config)))
+        self._write_record(environment_record() | record)
 
-    def resume(self, config: RunConfig) -> dict[str, Any] | None:
-        """The last checkpoint, after making sure that the settings are the run's own; None before the first one.
+    def resume(self, config: RunConfig, record: dict[str, Any]) -> dict[str, Any] | None:
+        """The last checkpoint, after making sure that the run's settings and what it reads are the same; None before
+        the first one.
 
         Raises:
-            ConfigError: settings differ; every one of them is named.
-            WeightsError: there is no run, or its checkpoint is damaged or not finite.
+            ConfigError: settings differ; every one of them is named. Or what is read does.
+            WeightsError: there is no run, its checkpoints are damaged or not finite, or its best weights are.
         """
         if not self.config_file.is_file():
             raise WeightsError(f"{self.path}: no run to resume (run.yaml is not there); leave --resume out")
@@ -65,26 +80,48 @@ class RunFolder:
         ]
         if lines:
             raise ConfigError("\n".join(lines))
-        if not self.checkpoint.is_file():
+        if self.main:
+            sweep(self.path)
+        self._note_resume(record)
+        checkpoint = self.checkpoints.load()
+        if checkpoint is None:
             self._forget_after(0)
             return None
-        try:
-            checkpoint: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            step, weights = int(checkpoint["step"]), checkpoint["detector"]
-        except Exception as error:  # noqa: BLE001 (a damaged file makes the reader stumble in every way)
-            raise WeightsError(f"{self.checkpoint}: damaged ({type(error).__name__}); begin the run again") from None
-        require_finite(weights, self.checkpoint, "begin the run again with a lower train.lr")
+        step = int(checkpoint["step"])
+        require_finite(checkpoint["detector"], self.checkpoints.file, "begin the run again with a lower train.lr")
+        self.require_best(checkpoint["best_hash"], checkpoint["best_step"])
         if step > config.train.steps:
             raise ConfigError(f"--resume: the run has taken {step} steps; train.steps must not be less")
         self._forget_after(step)
         return checkpoint
 
+    def require_best(self, expected: str | None, step: int | None) -> None:
+        """Make sure that the best weights are still there as they were saved.
+
+        An interruption may have left newer ones than the checkpoint knows, which the steps after it will save again.
+
+        Raises:
+            WeightsError: they are not.
+        """
+        file = self.path / WEIGHTS_FILE
+        if expected is None or (file.is_file() and hash_of_file(file) == expected):
+            return
+        try:
+            read_spec(self.path)
+        except (WeightsError, ConfigError) as error:
+            raise WeightsError(f"{error}: the weights of step {step} are lost; begin the run again") from None
+
     def config(self) -> RunConfig:
         """The config the run was begun with."""
         try:
             tree = parse_yaml(self.config_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except UnreadableError as error:
+            said = f"{self.config_file}{error.place}: damaged ({error.problem}); begin the run anew"
+            raise WeightsError(said) from None
+        except (OSError, UnicodeDecodeError):
             raise WeightsError(f"{self.path}: not a run folder: run.yaml is missing or damaged") from None
+        if not isinstance(tree, dict):
+            raise WeightsError(f"{self.config_file}: not the config of a run")
         return validate(RunConfig, tree, str(self.config_file))
 
     def log(self, line: dict[str, Any]) -> None:
@@ -92,17 +129,45 @@ class RunFolder:
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def save_checkpoint(self, content: dict[str, Any]) -> None:
-        """Replace the checkpoint; an interruption leaves the old one whole."""
-        write_then_rename(self.checkpoint, lambda path: torch.save(content, path))
-
-    def save_detector(self, detector: Detector) -> None:
-        """Replace the run's detector."""
+    def save_detector(self, detector: Detector) -> str:
+        """Replace the run's detector; the SHA-256 of its weights."""
         detector.save(self.path)
+        return str(detector.spec.weights)
+
+    def note_bad_batch(self, content: dict[str, Any]) -> Path:
+        """Add to what is known about steps whose loss or gradient was not finite."""
+        file = self.path / BAD_BATCHES
+        before = parse_json(file.read_text(encoding="utf-8")) if file.is_file() else []
+        write_text(file, json.dumps([*before, content], indent=1))
+        return file
+
+    def _note_resume(self, record: dict[str, Any]) -> None:
+        """Add a record of this sitting, after comparing what it reads with what the run was begun with.
+
+        Raises:
+            ConfigError: the training images or the offsets have changed since.
+        """
+        try:
+            before = parse_json(self._record_file.read_text(encoding="utf-8"))
+            before = before if isinstance(before, dict) else {}
+        except (OSError, ValueError):
+            before = {}  # lost: it is begun anew
+        now = environment_record() | record
+        for key, said in READ.items():
+            if before.get(key, now[key]) != now[key]:
+                raise ConfigError(f"--resume: {said} than the run was begun with; use those, or begin another run")
+        if before.get("threads", now["threads"]) != now["threads"]:
+            told = f"{now['threads']} threads, but the run was begun with {before['threads']}"
+            log.print(f"warning: {told}: sums may be rounded otherwise", style="yellow")
+        self._write_record({**before, "resumed": [*before.get("resumed", []), now]} if before else now)
+
+    def _write_record(self, record: dict[str, Any]) -> None:
+        if self.main:
+            write_text(self._record_file, json.dumps(record, indent=1))
 
     def _forget_after(self, step: int) -> None:
         """Drop the metrics of steps that will be taken again."""
-        if self.metrics.is_file():
+        if self.main and self.metrics.is_file():
             lines = self.metrics.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if _step_of(line) <= step]
             write_text(self.metrics, "".join(f"{line}\n" for line in kept))

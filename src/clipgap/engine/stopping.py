@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM while a job takes steps: it ends the step, saves where it is, and says how to go on."""
+"""Ctrl-C, SIGTERM and SIGUSR1 (SLURM's warning): a job that takes steps ends the step, saves where it is, and says how
+to go on; any other ends at once. Without torch: the command line listens before it is loaded."""
 
 from __future__ import annotations
 
@@ -8,11 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
-import torch
-from lightning_fabric import Fabric
+from clipgap.processes import ENDING
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 SAID = b"\nstopping after this step; once more stops at once\n"
 
 
@@ -27,6 +30,8 @@ class Stopping:
     def agreed(self, fabric: Fabric) -> bool:
         """Whether any of the processes was asked. All must call it, and all are told the same."""
         if fabric.world_size > 1:
+            import torch
+
             numbers = fabric.all_reduce(torch.tensor(self.signal, device=fabric.device), reduce_op="max")
             assert isinstance(numbers, torch.Tensor)
             self.signal = int(numbers)
@@ -57,7 +62,7 @@ def stop_signals() -> Iterator[Stopping]:
     stopping = Stopping()
     heard = {}
     if threading.current_thread() is threading.main_thread():
-        heard = {number: signal.getsignal(number) for number in SIGNALS}
+        heard = {number: signal.getsignal(number) for number in ENDING}
         for number, before in heard.items():
             if before is not signal.SIG_IGN:
                 signal.signal(number, stopping._hear)

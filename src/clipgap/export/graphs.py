@@ -27,7 +27,7 @@ from torch.export import Dim
 
 from clipgap.detector import Detector
 from clipgap.errors import ClipgapError
-from clipgap.files import require_new, write_text, write_then_rename
+from clipgap.files import hash_of_file, require_new, write_text, write_then_rename
 
 FEATURES_FILE, REGIONS_FILE, DETECTOR_FILE = "features.onnx", "regions.onnx", "detector.json"
 FORMAT = "clipgap onnx 1"
@@ -85,7 +85,8 @@ def export_onnx(detector: Detector, out: Path) -> float:
     free = {"boxes": {0: Dim.DYNAMIC}, "maps": tuple(cells for _ in maps)}
     _write(regions, (boxes, *maps), out / REGIONS_FILE, ["boxes", *names], ["scores", "deltas"], free)
     spec = detector.spec.model_dump(mode="json")
-    write_text(out / DETECTOR_FILE, json.dumps({"format": FORMAT, **spec}, indent=1))
+    hashes = {name: hash_of_file(out / name) for name in (FEATURES_FILE, REGIONS_FILE)}
+    write_text(out / DETECTOR_FILE, json.dumps({"format": FORMAT, "hashes": hashes, **spec}, indent=1))
     other = torch.rand(3, 176, 240)
     maps = features(other)[2:]
     return max(

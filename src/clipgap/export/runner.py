@@ -19,6 +19,7 @@ from clipgap.data import resize_size
 from clipgap.detector import DetectorSpec, ImageLike, as_picture
 from clipgap.errors import ConfigError, WeightsError
 from clipgap.export.graphs import DETECTOR_FILE, FEATURES_FILE, FORMAT, REGIONS_FILE, onnxruntime
+from clipgap.files import hash_of_file
 from clipgap.parse import parse_json
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class OnnxDetector:
             threads: of ONNX Runtime; 0: one a core.
 
         Raises:
-            WeightsError: a file is missing or not one of ours.
+            WeightsError: a file is missing, not one of ours or not as it was exported.
             ClipgapError: ONNX Runtime is not installed.
         """
         folder = Path(folder)
@@ -58,10 +59,14 @@ class OnnxDetector:
             content = parse_json((folder / DETECTOR_FILE).read_text(encoding="utf-8"))
             if content.pop("format") != FORMAT:
                 raise KeyError
+            hashes = dict(content.pop("hashes"))
             spec = DetectorSpec(**content)
             spec = spec.model_copy(update={"description": f"{spec.description}; exported to ONNX"})
         except (ValueError, KeyError, AttributeError, TypeError):
             raise WeightsError(f"{folder / DETECTOR_FILE}: not of a detector exported by this version") from None
+        for name in (FEATURES_FILE, REGIONS_FILE):
+            if hash_of_file(folder / name) != hashes.get(name):
+                raise WeightsError(f"{folder / name}: damaged, or not of this detector; export again")
         return cls(folder, spec, threads)
 
     @property

@@ -59,6 +59,12 @@ class ScoreTable:
         return mean_of_known(found)
 
     @property
+    def mean_name(self) -> str:
+        """What the mean is of: `mean of targets`, or of how many of them where some have nothing to find."""
+        found = [domain.result.headline is not None for domain in self.domains if domain.role == "target"]
+        return MEAN if all(found) else f"mean of {sum(found)} of {len(found)} targets"
+
+    @property
     def rule(self) -> str:
         """The metric in words, with its IoU, whose rules it goes by, and the domains that have another."""
         others = [f"; {domain.name} by {domain.metric}" for domain in self.domains if domain.metric != self.metric]
@@ -96,7 +102,7 @@ class ScoreTable:
             figures = [*domain.result.figures.values(), *domain.result.per_class.values()]
             last = [domain.metric] if mixed else []
             rows.append([domain.name, domain.role, *figures, domain.result.images, domain.result.boxes, *last])
-        rows.append([MEAN, "", self.mean_targets, *[""] * (len(rows[0]) - 3)])
+        rows.append([self.mean_name, "", self.mean_targets, *[""] * (len(rows[0]) - 3)])
         write_rows(path, rows)
 
     def render(self) -> RenderableType:
@@ -127,7 +133,7 @@ class _Blocks:
         """Every column from its head to the mean of the targets."""
         results = [domain.result for domain in self.table.domains]
         first = results[0]
-        columns = [["domain", *(domain.name for domain in self.table.domains), MEAN]]
+        columns = [["domain", *(domain.name for domain in self.table.domains), self.table.mean_name]]
         for i, name in enumerate(list(first.figures)[:SHOWN]):
             mean = "" if i else shown(self.table.mean_targets)
             columns.append([name, *(shown(result.figures[name]) for result in results), mean])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -14,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clipgap.files import write_text
+from clipgap.processes import pool
 from clipgap.world.canvas import HEIGHT, WIDTH
 from clipgap.world.optics import Condition, photograph
 from clipgap.world.sets import Counter
@@ -78,8 +77,8 @@ def _draw_all(
     np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(scenes, HEIGHT, WIDTH, 3)).flush()
     task = partial(_draw_chunk, file, scenes, style, conditions, seed)
     things: list[tuple[Thing, ...]] = []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for chunk in pool.map(task, range(0, scenes, CHUNK)):
+    with pool(workers) as drawers:
+        for chunk in drawers.map(task, range(0, scenes, CHUNK)):
             things += chunk
             report(len(chunk))
     return things

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 from xml.etree import ElementTree
@@ -14,7 +12,8 @@ import cv2
 from numpy.random import default_rng
 from PIL import Image
 
-from clipgap.files import require_new
+from clipgap.files import alone_at, require_new, sweep, temporary_beside
+from clipgap.processes import pool
 from clipgap.world.canvas import HEIGHT, WIDTH
 from clipgap.world.kinds import SOURCE, Kind, kind_of
 from clipgap.world.optics import photograph
@@ -46,17 +45,20 @@ def write_world(
     """
     domains = kind_of(kind).domains
     require_new(folder, "--out")
-    partial_folder = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial_folder, ignore_errors=True)
-    try:
-        for domain in domains:
-            splits = {"train": scenes, "val": held_out, "test": held_out} if domain == SOURCE else {"train": held_out}
-            write_domain(partial_folder / domain, (domain,), seed, splits, workers, report, kind)
-        if folder.is_dir():
-            folder.rmdir()
-        partial_folder.rename(folder)
-    finally:
-        shutil.rmtree(partial_folder, ignore_errors=True)
+    with alone_at(folder):
+        sweep(folder.parent, folder.name)
+        half_made = temporary_beside(folder)
+        try:
+            for domain in domains:
+                lists = (
+                    {"train": scenes, "val": held_out, "test": held_out} if domain == SOURCE else {"train": held_out}
+                )
+                write_domain(half_made / domain, (domain,), seed, lists, workers, report, kind)
+            if folder.is_dir():
+                folder.rmdir()
+            half_made.rename(folder)
+        finally:
+            shutil.rmtree(half_made, ignore_errors=True)
 
 
 def write_domain(
@@ -91,8 +93,8 @@ def write_domain(
             for first in firsts:
                 report(task(first))
         else:
-            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-                for written in pool.map(task, firsts):
+            with pool(workers) as drawers:
+                for written in drawers.map(task, firsts):
                     report(written)
 
 

@@ -21,7 +21,7 @@ from clipgap.engine.train import job, train
 from clipgap.engine.train.augmentation import make_augmentation, refit
 from clipgap.engine.train.batches import Batch
 from clipgap.engine.train.trainer import Trainer
-from clipgap.errors import ConfigError, DataError, WeightsError
+from clipgap.errors import ConfigError, WeightsError
 from clipgap.prompts import PromptSet
 from tests.runs import make_run, run_config
 
@@ -206,5 +206,5 @@ def test_other_offsets_than_the_runs_own_are_refused_when_it_goes_on(folder: Pat
     with pytest.raises(WeightsError, match=r"checkpoint\.pt: damaged"):
         train(run_config(folder), resume=True, show=False)
     torch.save({"step": 1}, folder / "new.safetensors.resume")
-    with pytest.raises(DataError, match=r"new\.safetensors\.resume: damaged"):
+    with pytest.raises(WeightsError, match=r"new\.safetensors\.resume: damaged"):
         fit(run_config(folder), folder / "new.safetensors", resume=True, show=False)

@@ -163,6 +163,7 @@ def test_a_run_folder_holds_the_whole_record(made: Path) -> None:
     run = made / "run"
     assert sorted(path.name for path in run.iterdir()) == [
         "checkpoint.pt",
+        "checkpoint.pt.before",
         "config.yaml",
         "environment.json",
         "metrics.jsonl",

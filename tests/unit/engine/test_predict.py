@@ -92,7 +92,7 @@ def test_a_line_that_was_cut_short_and_what_a_killed_process_left_are_put_right(
         predict(Finder(4), inputs, tmp_path / "out", show=False)
     log = tmp_path / "out/detections.jsonl"
     log.write_bytes(log.read_bytes()[:-9])
-    (tmp_path / "out/drawn/.5.jpg.99.tmp").write_bytes(b"half")
+    (tmp_path / "out/drawn/.clipgap.0123456789ab.99.tmp").write_bytes(b"half")
     rest = Finder()
     predict(rest, inputs, tmp_path / "out", resume=True, show=False)
     assert rest.seen == 3

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clipgap.errors import DataError
-from clipgap.files import cannot_write, require_new, write_text
+from clipgap.files import cannot_write, require_new, sweep, write_text
 from clipgap.parse import parse_json
 
 ASKED, RESULTS = "predict.json", "detections.json"
@@ -95,7 +95,6 @@ class ResultFolder:
         self._asked = {**settings, "inputs": [str(file) for file in files]}
         if not all(file.is_absolute() for file in files):
             self._asked["folder"] = os.getcwd()
-        self._made = not path.exists()
 
     def open(self, resume: bool) -> LineFile:
         """Begin, or go on after the lines that are there.
@@ -115,9 +114,8 @@ class ResultFolder:
         if before is None:
             with writing(self._asked_file):
                 write_text(self._asked_file, json.dumps(self._asked, indent=1))
-        for pattern in ("*/.*.tmp", "*/.*.part.mp4"):  # of a process that was killed
-            for unfinished in self.path.glob(pattern):
-                unfinished.unlink(missing_ok=True)
+        for folder in (self.path, self.drawn, self.videos):
+            sweep(folder)
         return LineFile(self._lines_file, "id", 1)
 
     def finish(self, lines: Sequence[Line], classes: Sequence[str]) -> None:
@@ -137,8 +135,6 @@ class ResultFolder:
             file.unlink(missing_ok=True)
         for folder in (self.drawn, self.videos):
             shutil.rmtree(folder, ignore_errors=True)
-        if self._made and not any(self.path.iterdir()):
-            self.path.rmdir()
 
     def _before(self) -> dict[str, Any] | None:
         """What the prediction in the folder was asked for; None if there is none."""

@@ -22,7 +22,7 @@ from clipgap.engine.predict.watch import watch
 from clipgap.engine.progress import Report, log, progress_bar
 from clipgap.engine.runtime import in_threads
 from clipgap.errors import DataError, Interrupted
-from clipgap.files import write_then_rename
+from clipgap.files import alone_in, write_then_rename
 
 if TYPE_CHECKING:
     import supervision
@@ -95,17 +95,18 @@ def predict(
     files = find_inputs(inputs, without=out)
     truth = settings.truth.name if settings.truth else None
     asked = {"detector": settings.detector, "--draw-score": settings.draw_score, "--truth": truth}
-    folder = ResultFolder(out, files, asked)
-    lines = folder.open(resume)
-    job = _Job(detector, settings, folder, lines)
-    try:
-        job.run(files, show)
-    except KeyboardInterrupt:
-        kind = "inputs" if any(map(is_video, files)) else "images"
-        raise Interrupted(f"{len(lines.lines)} of {len(files)} {kind} done{job.within}, in {out}") from None
-    finally:
-        lines.close()
-    return _finished(folder, lines.lines, detector.classes)
+    with alone_in(out):
+        folder = ResultFolder(out, files, asked)
+        lines = folder.open(resume)
+        job = _Job(detector, settings, folder, lines)
+        try:
+            job.run(files, show)
+        except KeyboardInterrupt:
+            kind = "inputs" if any(map(is_video, files)) else "images"
+            raise Interrupted(f"{len(lines.lines)} of {len(files)} {kind} done{job.within}, in {out}") from None
+        finally:
+            lines.close()
+        return _finished(folder, lines.lines, detector.classes)
 
 
 def coco_results(found: Any) -> list[dict[str, Any]]:

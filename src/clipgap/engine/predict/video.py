@@ -116,7 +116,7 @@ def write_video(path: Path, rate: float, pictures: Callable[[], Iterator[Image.I
 
     def write(temporary: Path) -> None:
         nonlocal count
-        part = temporary.with_suffix(".part.mp4")  # OpenCV chooses the container by the name
+        part = temporary.with_suffix(f"{temporary.suffix}.mp4")  # OpenCV chooses the container by the name
         try:
             count = _encode(part, rate, pictures())
             if count and _frames_in(part) != count:

@@ -12,12 +12,13 @@ import torch
 from safetensors.torch import save_file
 
 from clipgap.clip import TINY, Clip
-from clipgap.engine.pretrain.loop import train
+from clipgap.engine.checkpoints import Checkpoints
+from clipgap.engine.pretrain.loop import KIND, train
 from clipgap.engine.pretrain.recipe import ALBUM, CARD, CHECKPOINT, WEIGHTS, Pretraining
 from clipgap.engine.pretrain.zero_shot import forget_album, zero_shot
 from clipgap.engine.progress import progress_bar
 from clipgap.engine.runtime import environment_record
-from clipgap.files import require_new, write_text, write_then_rename
+from clipgap.files import alone_in, require_new, sweep, write_text, write_then_rename
 from clipgap.world import WEB, draw_album
 
 
@@ -32,7 +33,12 @@ def pretrain(
     """
     if not resume:
         require_new(out, "--out (--resume goes on with a pre-training)")
-    out.mkdir(parents=True, exist_ok=True)
+    with alone_in(out):
+        sweep(out)
+        return _pretrain(out, recipe, device, workers)
+
+
+def _pretrain(out: Path, recipe: Pretraining, device: torch.device, workers: int) -> dict[str, Any]:
     with progress_bar("draw the album", recipe.scenes) as report:
         album = draw_album(out / ALBUM, recipe.scenes, WEB, recipe.conditions, recipe.seed, workers, report)
     torch.manual_seed(recipe.seed)
@@ -43,7 +49,7 @@ def pretrain(
     card = {"recipe": asdict(recipe), "zero_shot": zero_shot(clip, recipe, out, workers), **environment_record()}
     write_text(out / CARD, json.dumps(card, indent=1))
     forget_album(out / ALBUM)
-    (out / CHECKPOINT).unlink(missing_ok=True)
+    Checkpoints(out / CHECKPOINT, KIND).remove()
     return card
 
 

@@ -10,15 +10,18 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from clipgap.engine.checkpoints import Checkpoints
 from clipgap.engine.pretrain.batches import batches
 from clipgap.engine.pretrain.contrast import contrast
 from clipgap.engine.pretrain.recipe import CHECKPOINT, LOG, Pretraining
 from clipgap.engine.pretrain.words import learn_words
 from clipgap.engine.progress import progress_bar
-from clipgap.errors import ConfigError, DataError
-from clipgap.files import write_text, write_then_rename
+from clipgap.errors import ConfigError
+from clipgap.files import write_text
 from clipgap.world import Album
 
+KIND = "clipgap world pretrain"
+"""What its checkpoints are of."""
 SAVE_EVERY = 200
 """Steps between two checkpoints, for `--resume`."""
 
@@ -29,7 +32,8 @@ def train(model: open_clip.CLIP, album: Album, recipe: Pretraining, out: Path, d
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, recipe.lr, betas=(0.9, 0.98))
-    first = _restore(out / CHECKPOINT, recipe, model, optimizer)
+    checkpoints = Checkpoints(out / CHECKPOINT, KIND)
+    first = _restore(checkpoints, recipe, model, optimizer)
     _cut_log(out / LOG, first)
     if not first:
         _open_residuals(model)
@@ -52,7 +56,7 @@ def train(model: open_clip.CLIP, album: Album, recipe: Pretraining, out: Path, d
             if (step + 1) % 50 == 0 or step + 1 == recipe.steps:
                 _log(out / LOG, step + 1, loss, optimizer)
             if (step + 1) % SAVE_EVERY == 0:
-                _checkpoint(out / CHECKPOINT, recipe, step + 1, model, optimizer)
+                _checkpoint(checkpoints, recipe, step + 1, model, optimizer)
     model.eval()
 
 
@@ -70,21 +74,20 @@ def _schedule(step: int, recipe: Pretraining) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)))
 
 
-def _checkpoint(file: Path, recipe: Pretraining, step: int, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def _checkpoint(
+    checkpoints: Checkpoints, recipe: Pretraining, step: int, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
     state = {"recipe": repr(recipe), "step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    write_then_rename(file, lambda path: torch.save(state, path))
+    checkpoints.save(state)
 
 
-def _restore(file: Path, recipe: Pretraining, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    if not file.is_file():
+def _restore(checkpoints: Checkpoints, recipe: Pretraining, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    state = checkpoints.load()
+    if state is None:
         return 0
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        begun = state["recipe"]
-    except Exception as error:  # noqa: BLE001 (a damaged file makes the reader stumble in every way)
-        raise DataError(f"{file}: damaged ({type(error).__name__}); remove it and begin again") from None
-    if begun != repr(recipe):
-        raise ConfigError(f"--resume: {file.parent} was begun with other settings ({begun}); use those")
+    if (begun := state["recipe"]) != repr(recipe):
+        folder = checkpoints.file.parent
+        raise ConfigError(f"--resume: {folder} was begun with other settings ({begun}); use those")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return int(state["step"])

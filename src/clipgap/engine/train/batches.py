@@ -53,7 +53,20 @@ def training_batches(
     Raises:
         ConfigError: a lever of `diversify.kinds` that cannot be made.
     """
-    stream = SampleStream(
+    stream = _stream(dataset, config, first, rank, processes)
+    return cast(Iterator[Batch], stream.batches(config.run.workers, collate))
+
+
+def images_of_step(dataset: DetectionDataset, config: RunConfig, step: int, processes: int = 1) -> list[str]:
+    """The files that all processes read for a step."""
+    streams = [_stream(dataset, config, step, rank, processes) for rank in range(processes)]
+    return [str(dataset.records[stream.index(i)].path) for stream in streams for i in range(stream.batch_size)]
+
+
+def _stream(
+    dataset: DetectionDataset, config: RunConfig, first: int, rank: int, processes: int
+) -> SampleStream[Example]:
+    return SampleStream(
         dataset,
         MakeExample(config.image, config.train.flip, make_diversifier(config.diversify), config.diversify.views),
         seed=config.run.seed,
@@ -63,7 +76,6 @@ def training_batches(
         rank=rank,
         processes=processes,
     )
-    return cast(Iterator[Batch], stream.batches(config.run.workers, collate))
 
 
 def try_levers(dataset: DetectionDataset, config: RunConfig) -> None:

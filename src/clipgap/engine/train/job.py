@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 
 from clipgap.clip import Backbone, Clip, load_backbone
 from clipgap.config import RunConfig, TuneConfig
@@ -23,6 +25,7 @@ from clipgap.engine.train.batches import settling_batches, try_levers
 from clipgap.engine.train.loop import Steps
 from clipgap.engine.train.selection import Selection, validation_sets
 from clipgap.engine.train.trainer import Trainer
+from clipgap.files import alone_in, hash_of_file
 
 
 @dataclass(frozen=True)
@@ -52,20 +55,24 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     """
     fabric = make_fabric(config.run)
     fabric.launch()
-    show = show and fabric.is_global_zero
-    folder = RunFolder(config.run.out)
+    config.data.refuse_inside(config.run.out, "run.out")
+    folder = RunFolder(config.run.out, fabric.is_global_zero)
     if not resume:
         folder.require_new()  # every process looks, so that none is left waiting for one that has refused
-    config.data.refuse_inside(config.run.out, "run.out")
+    with alone_in(folder.path) if fabric.is_global_zero else nullcontext():
+        return _train(fabric, config, folder, resume, show and fabric.is_global_zero)
+
+
+def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, show: bool) -> Trained:
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
     try_levers(dataset, config)
     sets = validation_sets(domains.source, config)  # before anything is written: it may refuse
     clip = load_backbone(config.clip)
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
-    record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from}
+    record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from, **_hashes(config, dataset)}
     detector = _fresh_detector(clip, config, offsets_from)
-    checkpoint = folder.resume(config) if resume else None
+    checkpoint = folder.resume(config, record) if resume else None
     fabric.barrier()
     if not resume and fabric.is_global_zero:
         folder.begin(config, record)
@@ -86,8 +93,15 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     seconds = job.run(checkpoint, show)
     if selection is None:
         return Trained(folder.path, None, None, "", None, seconds, main=False)
+    folder.require_best(selection.best_hash, selection.best_step)
     best, step = selection.best, selection.best_step
     return Trained(folder.path, best, step, selection.figure, selection.split, seconds, main=True)
+
+
+def _hashes(config: RunConfig, dataset: DetectionDataset) -> dict[str, str | None]:
+    """Of what every step reads."""
+    offsets = Path(config.augment.file) if config.augment.offsets and config.augment.file else None
+    return {"training_hash": dataset.digest(boxes=True), "offsets_hash": hash_of_file(offsets) if offsets else None}
 
 
 def _fresh_detector(clip: Backbone, config: RunConfig, offsets_from: str) -> Detector:

@@ -10,12 +10,12 @@ from typing import Any
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset
 from clipgap.data.stream import seed_for
-from clipgap.engine.progress import progress_bar
+from clipgap.engine.progress import log, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.stopping import Stopping, stop_signals
-from clipgap.engine.train.batches import Batch, training_batches
+from clipgap.engine.train.batches import Batch, images_of_step, training_batches
 from clipgap.engine.train.selection import Selection
-from clipgap.engine.train.trainer import Trainer
+from clipgap.engine.train.trainer import BadStepError, Trainer
 from clipgap.errors import Interrupted, TrainingError
 
 SHORT = {
@@ -41,6 +41,10 @@ class Steps:
     """Of the main process."""
     again: Callable[[int], None] | None
     """Fits the offsets anew."""
+    skipped: int = 0
+    """Steps that were not taken because something in them was not finite."""
+    _saved: float = 0.0
+    """When the last checkpoint was written."""
 
     def run(self, checkpoint: dict[str, Any] | None, show: bool) -> float:
         """Take the steps after a checkpoint; gives the seconds that all took.
@@ -51,27 +55,40 @@ class Steps:
         """
         fabric, settings = self.trainer.fabric, self.config.train
         first, before = (checkpoint["step"], checkpoint.get("seconds", 0.0)) if checkpoint else (0, 0.0)
+        self.skipped = checkpoint["skipped"] if checkpoint else 0
         saves = due = bool(checkpoint and checkpoint.get("due"))
         batches = training_batches(self.dataset, self.config, first, fabric.global_rank, fabric.world_size)
-        begin = monotonic()
+        begin = self._saved = monotonic()
         with progress_bar("train", settings.steps, first, show) as report, stop_signals() as stopping:
             for done in range(first, settings.steps + 1):
                 if done > first:
-                    figures = self._step(done, next(batches))
-                    report(loss=sum(figures.values()), **_short(figures))
+                    losses = _short(self._step(done, next(batches)))
+                    report(loss=sum(losses.values()), **losses)
                     due = settings.validates(done)
-                    saves = done % settings.checkpoint_every == 0 or done == settings.steps
+                    saves = self._saves(done)
                 stop = stopping.agreed(fabric)
                 if due or saves or stop:
                     self._require_finite(done)
                 if due and not stop:
                     due = not self._judge(done, stopping)
                     stop = stopping.agreed(fabric)  # keeps the other processes waiting, too
+                    saves = saves or self._has_new_best(done)
                 if saves or stop:
                     self._save(done, due, before + monotonic() - begin)
                 if stop and (due or done < settings.steps):
                     raise Interrupted(f"saved at step {done} of {settings.steps}", signal=stopping.signal)
         return float(before + monotonic() - begin)
+
+    def _saves(self, done: int) -> bool:
+        """Whether a checkpoint is to be written after so many steps, by their number or by the time."""
+        settings = self.config.train
+        minutes = (monotonic() - self._saved) / 60
+        late = bool(settings.checkpoint_minutes) and minutes >= settings.checkpoint_minutes
+        return late or done % settings.checkpoint_every == 0 or done == settings.steps
+
+    def _has_new_best(self, done: int) -> bool:
+        """Whether the run's detector is of this step: a checkpoint must never know an older one than is there."""
+        return self.selection is not None and self.selection.best_step == done
 
     def _judge(self, done: int, stopping: Stopping) -> bool:
         """Score the weights, or their average, in the main process; False: stopped before that was done."""
@@ -83,8 +100,9 @@ class Steps:
     def _save(self, done: int, due: bool, seconds: float) -> None:
         """Write the checkpoint; `due`: the weights are still to be scored."""
         if self.selection:
-            state = {"step": done, "due": due, "seconds": seconds, **self.selection.state(), **self.trainer.state()}
-            self.folder.save_checkpoint(state)
+            state = {"step": done, "due": due, "seconds": seconds, "skipped": self.skipped}
+            self.folder.checkpoints.save({**state, **self.selection.state(), **self.trainer.state()})
+            self._saved = monotonic()
 
     def _require_finite(self, done: int) -> None:
         try:
@@ -93,7 +111,7 @@ class Steps:
             raise TrainingError(f"train, step {done}: {error}") from None
 
     def _step(self, done: int, batch: Batch) -> dict[str, float]:
-        """The step after which so many are done; its losses."""
+        """The step after which so many are done; its losses and its gradient's norm, none if it was skipped."""
         trainer, settings, seed = self.trainer, self.config.train, self.config.run.seed
         step = done - 1
         if self.again and step and step % self.config.augment.refit_every == 0:  # so that a resumed run does it too
@@ -103,12 +121,32 @@ class Steps:
         try:
             batch = trainer.fabric.to_device(batch)
             figures = trainer.step(batch, seed_for(seed, 4, step, trainer.fabric.global_rank), step)
-        except TrainingError as error:
-            raise TrainingError(f"train, step {done}: {error}") from None
+        except BadStepError as error:
+            self._note(done, error)
+            figures = {}
         if self.selection and (done % settings.log_every == 0 or done == settings.steps):
             self.folder.log({"step": done, "lr": lr, **figures})
         return figures
 
+    def _note(self, done: int, error: BadStepError) -> None:
+        """Write down which images a step that was not taken is of, and go on where the settings allow one more.
+
+        Raises:
+            TrainingError: they do not.
+        """
+        fabric, allowed = self.trainer.fabric, self.config.train.skip_bad_steps
+        self.skipped += 1
+        said = f"train, step {done}: {error}"
+        if self.selection:
+            images = images_of_step(self.dataset, self.config, done - 1, fabric.world_size)
+            figures = {name: str(value) for name, value in error.figures.items()}
+            file = self.folder.note_bad_batch({"step": done, "images": images, **figures})
+            said = f"{said}; its images are in {file}"
+        if self.skipped > allowed:
+            raise TrainingError(said) from None
+        if self.selection:
+            log.print(f"warning: {said}; skipped, number {self.skipped} of {allowed}", style="yellow")
+
 
 def _short(figures: dict[str, float]) -> dict[str, float]:
-    return {SHORT[name]: value for name, value in figures.items()}
+    return {SHORT[name]: value for name, value in figures.items() if name in SHORT}

@@ -35,6 +35,8 @@ class Selection:
         self.source, self.sets = source, sets
         self.best: float | None = None
         self.best_step: int | None = None
+        self.best_hash: str | None = None
+        """SHA-256 of the kept weights, in their file."""
         self.best_clean: float | None = None
         """The clean score of the weights that were chosen under corruption."""
         self._rule = config.evaluate.by(source.metric)
@@ -44,14 +46,13 @@ class Selection:
         self.figure = f"{'robust ' if robust else ''}{name} ({metric})"
         """What `best` is, and of which metric."""
         self.split = f"{source.name}/{source.split_name('selection')}" if source.selection is not None else None
-        if self.split is None and show:
-            log.print(f"domain {source.name} has no validation split: the last weights are kept", style="yellow")
+        if self.split is None:
+            self._tell_last("no validation split")
 
     def judge(self, detector: Detector, step: int, stopping: Stopping) -> bool:
         """Score the weights of a step; keep them if they are the best so far. False: stopped before that was done."""
         if self.source.selection is None:
-            self.best_step = step
-            self.folder.save_detector(detector)
+            self._keep(detector, step)
             return True
         try:
             with stopping.at_once():
@@ -60,23 +61,36 @@ class Selection:
             if not stopping.signal:
                 raise
             return False
-        scores = {kind: result.headline or 0.0 for kind, result in results.items()}
+        scores = {kind: result.headline for kind, result in results.items()}
         self.folder.log({"step": step, **scores, "per_class": results[CLEAN].per_class})
         headline = scores[ROBUST if ROBUST in scores else CLEAN]
+        if headline is None:
+            self.split = None
+            self._tell_last("no box to find in its validation split")
+            self._keep(detector, step)
+            return True
         equals = headline == self.best and self.config.train.best_of_equals == "last"
         if self.best is None or headline > self.best or equals:
-            self.best, self.best_clean, self.best_step = headline, scores[CLEAN], step
-            self.folder.save_detector(detector)
+            self.best, self.best_clean = headline, scores[CLEAN]
+            self._keep(detector, step)
         return True
+
+    def _tell_last(self, why: str) -> None:
+        if self.show:
+            log.print(f"domain {self.source.name} has {why}: the last weights are kept", style="yellow")
+
+    def _keep(self, detector: Detector, step: int) -> None:
+        self.best_step, self.best_hash = step, self.folder.save_detector(detector)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         clean = {"best_clean": self.best_clean} if ROBUST in self.sets else {}
-        return {"best": self.best, "best_step": self.best_step, **clean}
+        return {"best": self.best, "best_step": self.best_step, "best_hash": self.best_hash, **clean}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go back to where `state` was taken."""
         self.best, self.best_step, self.best_clean = state["best"], state["best_step"], state.get("best_clean")
+        self.best_hash = state["best_hash"]
 
     def _score(self, detector: Detector, images: Samples, kind: str) -> Result:
         title = f"{self.source.name} ({kind.replace('_', ' ')})"

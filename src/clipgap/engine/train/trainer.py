@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor, nn
 
 from clipgap.augment import FeatureAugmentation
 from clipgap.config import RunConfig
@@ -18,6 +19,21 @@ from clipgap.engine.train.batches import Batch
 from clipgap.engine.train.tune import Tuning
 from clipgap.errors import ConfigError, TrainingError
 from clipgap.weights import what_is_not_finite
+
+FIX = "lower train.lr, set train.clip_norm, or look at the images of this step"
+
+
+class BadStepError(TrainingError):
+    """A loss or gradient of a step is not finite, and so the step is not taken.
+
+    Args:
+        message: which, and the fix.
+        figures: the losses, and the gradient's norm where it was computed.
+    """
+
+    def __init__(self, message: str, figures: dict[str, float]) -> None:
+        super().__init__(message)
+        self.figures = figures
 
 
 class Trainer:
@@ -51,27 +67,47 @@ class Trainer:
         self.average = WeightAverage(detector, config.average, settle)
 
     def step(self, batch: Batch, seed: int, step: int = 0) -> dict[str, float]:
-        """SGD step number `step`, from 0; the losses. All that is random in it comes from `seed`.
+        """SGD step number `step`, from 0; the losses and `gradient_norm`. All that is random comes from `seed`.
 
         Raises:
-            TrainingError: a loss is not finite; the weights are left as they were.
+            BadStepError: a loss or the gradient, of any process, is not finite; the weights are left as they were.
         """
         torch.manual_seed(seed)
         self.generator.manual_seed(seed)
         images, targets = batch
         losses = self.model(images, targets)
         figures = {name: float(loss.detach()) for name, loss in losses.items()}
-        broken = [name for name, value in figures.items() if not math.isfinite(value)]
-        if broken:
-            raise TrainingError(f"{', '.join(broken)} not finite; lower train.lr, or look at the images of this step")
+        self._require_finite_losses(figures)
         self.optimizer.zero_grad()
         self.fabric.backward(sum(losses.values()))
-        if self.tuning.edits:
-            self.fabric.strategy.precision.unscale_gradients(self.optimizer)  # of 16-mixed
-            self.tuning.edit(step)
+        self.fabric.strategy.precision.unscale_gradients(self.optimizer)  # of 16-mixed
+        self.tuning.edit(step)
+        figures["gradient_norm"] = self._clipped_norm(figures)
         self.optimizer.step()
         self.average.take(step + 1)
         return figures
+
+    def _require_finite_losses(self, figures: dict[str, float]) -> None:
+        """Before `backward`, which waits for all processes: all must agree not to begin it."""
+        broken = [name for name, value in figures.items() if not math.isfinite(value)]
+        anywhere = torch.tensor(float(bool(broken)), device=self.fabric.device)
+        if self.fabric.world_size > 1:
+            anywhere = cast(Tensor, self.fabric.all_reduce(anywhere, reduce_op="max"))
+        if anywhere:
+            what = f"{', '.join(broken)} not finite" if broken else "a loss of another process is not finite"
+            raise BadStepError(f"{what}; {FIX}", figures)
+
+    def _clipped_norm(self, figures: dict[str, float]) -> float:
+        """The gradient's norm; a gradient above `train.clip_norm` is made as long as that."""
+        trained = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norm = nn.utils.get_total_norm([cast(Tensor, p.grad) for p in trained])
+        scaled = getattr(self.fabric.strategy.precision, "scaler", None) is not None  # 16-mixed leaves such steps out
+        if not scaled and not norm.isfinite():
+            self.optimizer.zero_grad()
+            raise BadStepError(f"the gradient is not finite; {FIX}", {**figures, "gradient_norm": float(norm)})
+        if self.config.clip_norm:
+            nn.utils.clip_grads_with_norm_(trained, self.config.clip_norm, norm)
+        return float(norm)
 
     def require_finite(self) -> None:
         """Make sure, before the weights are scored or saved, that the last step has not broken them.

@@ -56,11 +56,6 @@ class Tuning:
         }
         self.groups = list(self._groups(detector, train))
 
-    @property
-    def edits(self) -> bool:
-        """Whether gradients are changed at all."""
-        return bool(self.config.warm_heads or self.origin or self.subspaces)
-
     def _groups(self, detector: Detector, train: TrainConfig) -> Iterator[dict[str, object]]:
         """One group where nothing is set, in the parameters' own order; one a factor and decay otherwise."""
         factors = {

@@ -1,66 +1,37 @@
-"""Write files so that nobody ever sees half of one, and nothing of the user's is lost."""
+"""Write files so that nobody ever sees half of one, whatever happens."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from clipgap.errors import DataError, DiskError
+from clipgap.files.hidden import temporary_beside
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when nothing more can be stored."""
 
 
-def require_new(path: Path, option: str) -> None:
-    """Make sure that nothing is written over.
-
-    Raises:
-        DataError: there is a file of that name, or a folder with something in it, or nothing can be written there.
-    """
-    require_place(path, option)
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        raise DataError(f"{path}: is there already; choose another {option}, or move it away")
-
-
-def require_new_file(path: Path, option: str) -> None:
-    """The same for a single file, which cannot take a folder's name.
-
-    Raises:
-        DataError: there is something of that name, or nothing can be written there.
-    """
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder; {option} takes the name of a new file")
-    require_new(path, option)
-
-
-def require_place(path: Path, option: str) -> None:
-    """Make sure, before any work is done, that its result can be written.
-
-    Raises:
-        DataError: what should hold it is no folder, or one that may not be written to.
-    """
-    place = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
-    if not place.is_dir():
-        raise DataError(f"{path}: {place} is not a folder; choose another {option}")
-    if not os.access(path if path.is_dir() else place, os.W_OK | os.X_OK):
-        raise DataError(f"{path}: {place} may not be written to; choose another {option}")
-
-
 def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a temporary file beside `path` and rename it: an interruption leaves the old file whole.
+
+    The file is on the disk itself before it has its name, and the name before this returns.
 
     Raises:
         DataError: it cannot be written; a DiskError where the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         temporary.chmod(0o666 & ~_umask())  # safetensors makes files that nobody else may read
+        _to_disk(temporary)
         temporary.replace(path)
+        _to_disk(path.parent)
     except Exception as error:
         written = temporary.stat().st_size if temporary.exists() else 0
         cause = _os_error(error)
@@ -69,6 +40,17 @@ def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
         raise cannot_write(cause, path, written) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    write_then_rename(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def hash_of_file(path: Path) -> str:
+    """SHA-256 of what a file holds."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cannot_write(error: OSError, path: Path, written: int = 0) -> DataError:
@@ -84,6 +66,18 @@ def cannot_write(error: OSError, path: Path, written: int = 0) -> DataError:
     )
 
 
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would survive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # folders of some network file systems know no fsync
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def _os_error(error: Exception) -> OSError | None:
     """What the system said, also where torch's or safetensors' own error has taken its place."""
     if isinstance(error, OSError):
@@ -96,11 +90,6 @@ def _os_error(error: Exception) -> OSError | None:
 
 def _megabytes(size: int) -> str:
     return f"{size / 2**20:,.1f} MB"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    write_then_rename(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _umask() -> int:

@@ -1,0 +1,34 @@
+"""The files that jobs keep, by name, for whoever must not wait for torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clipgap.files import require_new
+from clipgap.parse import SEALED
+
+CONFIG, RECORD, METRICS, CHECKPOINT, BAD_BATCHES = (
+    "run.yaml",
+    "environment.json",
+    "metrics.jsonl",
+    "checkpoint.pt",
+    "bad_batch.json",
+)
+UNSAVED = (CONFIG, RECORD, METRICS, BAD_BATCHES)
+"""All that a run leaves before its first checkpoint."""
+
+
+def half_done(out: Path) -> Path:
+    """The file beside the offsets `out` that an interrupted fit leaves."""
+    return out.with_name(f"{out.name}.resume")
+
+
+def require_new_run(folder: Path) -> None:
+    """Make sure that a run can begin in a folder: nothing is there but of a run that had not saved anything.
+
+    Raises:
+        DataError: something is.
+    """
+    config = folder / CONFIG
+    ours = config.is_file() and config.read_bytes().startswith(SEALED.encode())
+    require_new(folder, "run.out (--resume goes on with a run)", besides=UNSAVED if ours else ())
