@@ -13,6 +13,8 @@ from tests.robustness.voc_rows import VOC_ROWS
 from tests.robustness.yolo_rows import YOLO_ROWS
 
 PAGE = Path(__file__).parents[2] / "docs/robustness.md"
+CRASHES = Path(__file__).with_name("crashes.md")
+"""What no row can tell in a line: tests of their own show it."""
 SECTIONS: dict[str, Sequence[DataRow | CommandRow]] = {
     "COCO": COCO,
     "VOC": VOC_ROWS,
@@ -28,15 +30,16 @@ page is written from the tests: `python -m tests.robustness.write`. An error end
 the file, the place in it and the fix; a warning says what was done. More than three of one kind are one line, with
 their number and the first three places.
 
-Beside the rows: Ctrl-C and SIGTERM save where `fit` and `train` are and name the command that goes on, a full disk is
-told with the file and the space that is left ([command line](cli.md)); weights that are not finite are named in files,
-and before they are saved.
+Beside the rows: Ctrl-C, SIGTERM and SIGUSR1 save where `fit` and `train` are and name the command that goes on, a full
+disk is told with the file and the space that is left ([command line](cli.md)); weights that are not finite are named in
+files, and before they are saved.
 """
 
 
 def page() -> str:
     """The whole page."""
-    return HEAD + "".join(f"\n## {title}\n\n{_table(rows)}" for title, rows in SECTIONS.items())
+    crashes = CRASHES.read_text(encoding="utf-8")
+    return HEAD + crashes + "".join(f"\n## {title}\n\n{_table(rows)}" for title, rows in SECTIONS.items())
 
 
 def _table(rows: Sequence[DataRow | CommandRow]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections import deque
@@ -36,8 +37,14 @@ def make_fabric(run: RunSection) -> Fabric:
     """Device, precision and processes as the settings ask.
 
     Raises:
-        ConfigError: the device is not on this machine.
+        ConfigError: the device is not on this machine, or torchrun has started another number of processes.
     """
+    started = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else run.devices
+    if started != run.devices:
+        raise ConfigError(
+            f"run.devices={run.devices}, but torchrun has started {started} processes here: "
+            f"`--set run.devices={started}`, or as many as run.devices by --nproc-per-node"
+        )
     accelerator = run.device
     if run.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("run.device=cuda: no CUDA device here (`clipgap doctor` says more); set run.device=cpu")

@@ -36,8 +36,6 @@ class OnnxDetector:
     def __init__(self, folder: Path, spec: DetectorSpec, threads: int = 0) -> None:
         self.spec = spec
         self._features, self._regions = (_session(folder / name, threads) for name in (FEATURES_FILE, REGIONS_FILE))
-        if [one.name for one in self._features.get_inputs()] != ["image"]:
-            raise WeightsError(f"{folder / FEATURES_FILE}: not the graph that makes features; export again")
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 0) -> OnnxDetector:

@@ -62,7 +62,7 @@ class ScoreTable:
     def mean_name(self) -> str:
         """What the mean is of: `mean of targets`, or of how many of them where some have nothing to find."""
         found = [domain.result.headline is not None for domain in self.domains if domain.role == "target"]
-        return MEAN if all(found) else f"mean of {sum(found)} of {len(found)} targets"
+        return f"mean of {sum(found)} of {len(found)} targets" if 0 < sum(found) < len(found) else MEAN
 
     @property
     def rule(self) -> str:

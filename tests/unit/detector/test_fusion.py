@@ -131,7 +131,7 @@ def test_it_is_saved_and_folded_with_the_detector(tmp_path: Path) -> None:
     assert half["scores"].dtype == torch.float32
     make_detector().save(tmp_path / "plain")
     (tmp_path / "plain" / "config.yaml").write_bytes((tmp_path / "config.yaml").read_bytes())
-    with pytest.raises(WeightsError, match="not the weights of this detector"):
+    with pytest.raises(WeightsError, match=r"not the weights that config\.yaml beside it names"):
         Detector.load(tmp_path / "plain")
 
 

@@ -198,10 +198,12 @@ def test_a_run_that_grows_is_fitted_again_as_one_that_was_longer_from_the_start(
 
 def test_other_offsets_than_the_runs_own_are_refused_when_it_goes_on(folder: Path) -> None:
     train(run_config(folder, "train.steps=2"), show=False)
+    whole = (folder / "aug.safetensors").read_bytes()
     (folder / "aug.safetensors").unlink()
     fit(run_config(folder, "data.prompts={source: day, targets: [fog]}"), folder / "aug.safetensors", show=False)
     with pytest.raises(ConfigError, match=r"--resume: augment\.file holds other offsets"):
         train(run_config(folder), resume=True, show=False)
+    (folder / "aug.safetensors").write_bytes(whole)
     torch.save([1], folder / "run" / "checkpoint.pt")
     with pytest.raises(WeightsError, match=r"checkpoint\.pt: damaged"):
         train(run_config(folder), resume=True, show=False)

@@ -12,6 +12,7 @@ from clipgap.augment.levers import Placed
 from clipgap.config import RunSection, load_config
 from clipgap.engine.runtime import BoxKeepingPrecision, make_fabric
 from clipgap.engine.train.trainer import Trainer
+from clipgap.errors import ConfigError
 from tests.unit.detector.test_model import images, make_detector, targets
 
 CONFIG = load_config("mini_world", ["train.lr=0.001"])
@@ -82,3 +83,10 @@ def test_a_deviation_is_taken_within_the_image_not_its_padding() -> None:
     alone = scale_deviation(raw[:1, :, :6, :8], scales[0, :, None, None])
     torch.testing.assert_close(moved[:1, :, :6, :8], alone)
     torch.testing.assert_close(moved[1:], scale_deviation(raw[1:], scales[0, :, None, None]))
+
+
+def test_as_many_processes_as_torchrun_starts_must_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"run\.devices=1, but torchrun has started 2 processes here: `--set run\."):
+        make_fabric(run_section("32-true", "cpu"))

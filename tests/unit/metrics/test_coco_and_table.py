@@ -127,7 +127,7 @@ def test_csv_has_a_row_a_domain_and_the_mean(tmp_path: Path) -> None:
         rows = list(csv.reader(file))
     assert rows[0] == ["domain", "role", "ap50", "car", "bus", "images", "boxes"]
     assert rows[2] == ["fog", "target", "30.0", "30.0", "", "10", "20"]
-    assert rows[-1] == ["mean of targets", "", "25.0", "", "", "", ""]
+    assert rows[-1] == ["mean of 2 of 3 targets", "", "25.0", "", "", "", ""]
 
 
 def test_the_table_says_what_the_detector_is_and_fits_80_columns() -> None:
