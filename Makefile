@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: setup demo test test-all check bench study synthetic-checkpoint clean
+.PHONY: setup demo test test-all check audit bench study synthetic-checkpoint clean
 
 setup: .venv/installed
 
@@ -28,6 +28,11 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PYTEST) tests/unit/test_layers.py
+
+audit: setup
+	$(BIN)/ruff check --select S --ignore S101 src
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --skip-editable
 
 bench: setup
 	$(BIN)/python -m benchmarks --out bench.json

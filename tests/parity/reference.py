@@ -82,7 +82,7 @@ def load_authors_checkpoint(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if path.suffix == ".pkl":
         with path.open("rb") as file:
-            checkpoint = pickle.load(file)  # noqa: S301
+            checkpoint = pickle.load(file)
     else:
         checkpoint = torch.load(path, map_location="cpu", weights_only=False)
     return {key: torch.as_tensor(value) for key, value in checkpoint["model"].items()}

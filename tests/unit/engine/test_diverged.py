@@ -162,3 +162,10 @@ def test_offsets_broken_by_the_last_step_of_a_refit_are_named(folder: Path, dive
     with pytest.raises(TrainingError, match="train, step 2: offsets fitted again are not finite"):
         refit(augment, clip, dataset, config, 2)
     assert torch.equal(augment.pooled, before)
+
+
+def test_a_fit_that_leads_nowhere_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(run_config(folder, "fit.lr=1000"), folder / "far.safetensors")
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert "warning: offsets lead no nearer to 'an image taken on a fog day'" in said
+    assert "than none do; lower fit.lr, or fit longer" in said

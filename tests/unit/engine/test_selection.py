@@ -127,3 +127,14 @@ def test_images_too_small_are_refused_before_anything_is_written(folder: Path, m
         train(run_config(folder, ROBUST), show=False)
     assert not (folder / "run").exists()
     train(run_config(folder), show=False)
+
+
+def test_a_validation_split_with_nothing_to_find_gives_no_score(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in (folder / "data/daytime_clear/VOC2007/Annotations").glob("val_*.xml"):
+        text = file.read_text()
+        file.write_text(text[: text.index("<object>")] + "</annotation>")
+    trained = train(run_config(folder, "augment.kind=none"))
+    assert (trained.best, trained.best_step, trained.split) == (None, 4, None)
+    assert "day has no box to find in its validation split: the last weights are kept" in capsys.readouterr().err
