@@ -43,7 +43,7 @@ class Writes:
         with self.monkeypatch.context() as patch:
             for owner, name, own in (
                 (writing, "temporary_beside", self._begun),
-                (writing, "_to_disk", self._stored),
+                (writing, "to_disk", self._stored),
                 (RunFolder, "log", self._logged),
             ):
                 patch.setattr(owner, name, self._after(own, getattr(owner, name)))

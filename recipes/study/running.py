@@ -29,6 +29,7 @@ from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.train import train
 from clipgap.errors import ConfigError, DataError
+from clipgap.files import alone_in, is_ours
 from clipgap.processes import pool
 from clipgap.world import KINDS, write_domain, write_world
 
@@ -187,11 +188,14 @@ def _clear(folder: Path) -> None:
     """Away with a run that was not ended.
 
     Raises:
-        DataError: it is something else.
+        DataError: it is something else, or another process is at work there.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not RunFolder(folder).config_file.is_file():
-        raise DataError(f"{folder}: not a run, and a run is to go there; move it away, or choose another --out")
-    shutil.rmtree(folder, ignore_errors=True)
+    with alone_in(folder):
+        left = [path for path in folder.iterdir() if not is_ours(path)]
+        if left and not RunFolder(folder).config_file.is_file():
+            raise DataError(f"{folder}: not a run, and a run is to go there; move it away, or choose another --out")
+        for path in left:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def read_results(out: Path) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from clipgap.augment import SemanticAugmentations
 from clipgap.clip import load_clip
 from clipgap.config import load_config
 from clipgap.detector import Detector
+from clipgap.detector.spec import read_spec, write_spec
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.train import train
 from clipgap.errors import ClipgapError, ConfigError, WeightsError
@@ -126,8 +127,27 @@ def test_a_run_whose_best_weights_are_lost_is_not_called_done(folder: Path, dama
         middle = len(whole) // 2
         flipped = whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1 :]
         weights.write_bytes({"cut": whole[:middle], "flipped": flipped, "another's": whole + b" "}[damage])
-    with pytest.raises(WeightsError, match="the weights of step 4 are lost; begin the run again"):
+    with pytest.raises(WeightsError, match=r"the weights of step 4 are lost|model\.safetensors is missing"):
         train(run_config(folder), resume=True, show=False)
+
+
+def test_a_hash_that_was_written_before_its_weights_is_put_right(folder: Path) -> None:
+    spec = read_spec(folder / "run")
+    write_spec(folder / "run", spec.model_copy(update={"weights": "0" * 64}))
+    with pytest.raises(WeightsError, match="--resume` puts a run right"):
+        Detector.load(folder / "run")
+    train(run_config(folder), resume=True, show=False)
+    Detector.load(folder / "run")
+
+
+def test_newer_weights_than_the_checkpoint_knows_are_saved_again(folder: Path) -> None:
+    newer = Detector.load(folder / "run")
+    with torch.no_grad():
+        newer.rpn.head.cls_logits.bias += 1
+    newer.save(folder / "run")
+    trained = train(run_config(folder, "train.steps=6"), resume=True, show=False)
+    assert trained.best_step == 6
+    Detector.load(folder / "run")
 
 
 def test_other_training_images_than_the_runs_own_are_refused(folder: Path) -> None:

@@ -112,7 +112,8 @@ def _hash(origin: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     """SHA-256 of offsets and origin, whatever order they are in."""
     whole = hashlib.sha256(json.dumps(origin, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
-        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        whole.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from clipgap.engine.names import is_saved
 from clipgap.errors import DiskError, Interrupted
 from clipgap.parse import UnreadableError, parse_yaml
 
@@ -63,9 +64,10 @@ def stopped_at_once(saved: Path) -> Iterator[None]:
     try:
         yield
     except DiskError as error:
-        error.resume = saved.exists()
+        error.resume = is_saved(saved)
         raise
-    except KeyboardInterrupt:
-        if saved.exists():
-            raise Interrupted(f"stopped at once; {saved} holds what was saved before") from None
-        raise Interrupted("stopped; nothing saved yet", resume=False) from None
+    except KeyboardInterrupt as error:
+        number = getattr(error, "signal", 0)
+        if is_saved(saved):
+            raise Interrupted(f"stopped at once; {saved} holds what was saved before", signal=number) from None
+        raise Interrupted("stopped; nothing saved yet", resume=False, signal=number) from None

@@ -79,7 +79,7 @@ def _run(arguments: list[str], debug: bool) -> int:
             with stopping.at_once():
                 result: Any = app(arguments or ["--help"], standalone_mode=False)
         except BaseException as error:  # noqa: BLE001 (a signal is one)
-            return _tell(error, arguments, stopping.signal, debug)
+            return _tell(error, arguments, stopping.signal or getattr(error, "signal", 0), debug)
     if result == 130:  # typer has caught the interruption
         return _fail("interrupted", exit_code_of(stopping.signal), debug)
     return result if isinstance(result, int) else 0
@@ -105,6 +105,8 @@ def _tell(error: BaseException, arguments: list[str], signal: int, debug: bool) 
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 2, debug)
     except Exception as error:  # noqa: BLE001 (the last line of defence)
+        if signal:  # it fell apart because it was told to stop
+            return _fail("interrupted", exit_code_of(signal), debug)
         if hasattr(error, "format_message"):  # the command line itself; typer's own click has no public name for it
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "clipgap"

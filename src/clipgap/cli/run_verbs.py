@@ -18,7 +18,7 @@ from clipgap.cli.early import (
 )
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve
 from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, score_corrupted
-from clipgap.engine.names import half_done, require_new_run
+from clipgap.engine.names import CONFIG, half_done, is_saved, require_new_run
 from clipgap.errors import ClipgapError, WeightsError
 from clipgap.files import require_new, require_new_file
 
@@ -34,7 +34,7 @@ def fit(
 ) -> None:
     """Step one: fit the semantic augmentations from source images and prompts."""
     resolved = resolve(config, settings, device, seed)
-    if not (resume and half_done(out).is_file()):
+    if not (resume and is_saved(half_done(out))):
         require_new_file(out, "--out")
     resolved.data.refuse_inside(out, "--out")
     require_folders(resolved.data, [resolved.data.source])
@@ -75,7 +75,7 @@ def train(
     from clipgap.cli.show import say, tell_trained
     from clipgap.engine.train import train as run
 
-    with stopped_at_once(Path(resolved.run.out) / "run.yaml"):
+    with stopped_at_once(Path(resolved.run.out) / CONFIG):
         result = run(resolved, resume=resume)
     if not result.main:
         return
@@ -104,10 +104,10 @@ def evaluate(
 ) -> None:
     """Score a detector on the source and on every target domain, or on the source under corruption."""
     require_detector(run)
-    if config is None and not (run / "run.yaml").is_file():
-        raise ClipgapError(f"{run}: has no run.yaml to say what to score; give --config")
+    if config is None and not (run / CONFIG).is_file():
+        raise ClipgapError(f"{run}: has no {CONFIG} to say what to score; give --config")
     require_settings_of_scoring(settings, run)
-    resolved = resolve(config or str(run / "run.yaml"), settings, device, workers=workers)
+    resolved = resolve(config or str(run / CONFIG), settings, device, workers=workers)
     if csv:
         require_new_file(csv, "--csv")
         resolved.data.refuse_inside(csv, "--csv")
@@ -144,7 +144,7 @@ def export(
         typer.echo(json.dumps({"exported": str(out), "difference": difference}))
     else:
         say(f"{out}: differs from PyTorch by {difference:.0e} of the largest number")
-        if (run / "run.yaml").is_file():
+        if (run / CONFIG).is_file():
             say(f"next: {command('evaluate', out, '--config', run / 'run.yaml')}")
 
 

@@ -18,7 +18,7 @@ from clipgap.data.images import displayed_size
 from clipgap.data.places import Place
 from clipgap.data.records import ImageRecord
 from clipgap.data.writers import write_coco, write_voc, write_yolo
-from clipgap.files import alone_at, cannot_write, require_new, sweep, temporary_beside
+from clipgap.files import alone_at, cannot_write, make_way, require_new, sweep, temporary_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ def convert(config: DataConfig, domain: DomainConfig, split: str, to: Format, ou
         try:
             half_made.mkdir(parents=True)
             _write(half_made, to, Path(split).stem, plans, dataset.classes)
-            if out.exists():
-                out.rmdir()  # an empty folder that the user made
+            make_way(out)  # an empty folder that the user made
             half_made.rename(out)
         except OSError as error:
             raise cannot_write(error, out) from None

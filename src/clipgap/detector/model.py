@@ -23,17 +23,16 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import clip_boxes_to_image
 
 from clipgap.clip import STRIDE, Backbone, RoiPart, TowerSpec, set_batch_norm
-from clipgap.config import DetectionPrecision, PromptsConfig, to_yaml
+from clipgap.config import DetectionPrecision, PromptsConfig
 from clipgap.data import resize_size, to_tensor
 from clipgap.detector.fusion import FrozenClip
 from clipgap.detector.heads import BoxPredictor, MeanPool, make_classifier
 from clipgap.detector.pictures import ImageLike, as_picture, to_supervision
 from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
-from clipgap.detector.spec import CONFIG_FILE, WEIGHTS_FILE, DetectorSpec, read_spec
+from clipgap.detector.spec import WEIGHTS_FILE, DetectorSpec, read_spec, write_spec
 from clipgap.errors import WeightsError
-from clipgap.files import hash_of_file, write_text, write_then_rename
-from clipgap.parse import sealed
+from clipgap.files import hash_of_file, write_then_rename
 from clipgap.prompts import class_prompts
 from clipgap.weights import require_finite
 
@@ -136,12 +135,11 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             raise RuntimeError("a detector made by for_inference cannot be saved; save the one it was made from")
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
 
-        def write(temporary: Path) -> None:
-            save_file(state, temporary)
+        def name_them(temporary: Path) -> None:
             self.spec = self.spec.model_copy(update={"weights": hash_of_file(temporary)})
-            write_text(Path(folder) / CONFIG_FILE, sealed(to_yaml(self.spec)))  # first: new weights never pass for old
+            write_spec(Path(folder), self.spec)  # first: new weights never pass for old ones
 
-        write_then_rename(Path(folder) / WEIGHTS_FILE, write)
+        write_then_rename(Path(folder) / WEIGHTS_FILE, lambda path: save_file(state, path), name_them)
 
     @property
     def classes(self) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import model_validator
 
 from clipgap.clip import AnyTowerSpec
-from clipgap.config import BatchNorm, DetectorConfig, ImageConfig, Section, validate
+from clipgap.config import BatchNorm, DetectorConfig, ImageConfig, Section, to_yaml, validate
 from clipgap.errors import WeightsError
-from clipgap.files import hash_of_file
-from clipgap.parse import UnreadableError, parse_yaml
+from clipgap.files import hash_of_file, write_text
+from clipgap.parse import UnreadableError, parse_yaml, sealed
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.yaml"
 """The files of a Detector folder."""
@@ -36,8 +36,13 @@ class DetectorSpec(Section):
         return self
 
 
-def read_spec(folder: Path) -> DetectorSpec:
-    """Read the `config.yaml` of a Detector folder.
+def write_spec(folder: Path, spec: DetectorSpec) -> None:
+    """Write the `config.yaml` of a Detector folder."""
+    write_text(folder / CONFIG_FILE, sealed(to_yaml(spec)))
+
+
+def read_spec(folder: Path, check: bool = True) -> DetectorSpec:
+    """Read the `config.yaml` of a Detector folder, and compare its weights' hash if asked to.
 
     Raises:
         WeightsError: it, or the weights, are missing or not as they were written, or it is of something else.
@@ -56,7 +61,7 @@ def read_spec(folder: Path) -> DetectorSpec:
     if not isinstance(tree, dict):
         raise WeightsError(f"{file}: not the config.yaml of a Detector folder")
     spec = validate(DetectorSpec, tree, str(file))
-    if spec.weights and hash_of_file(folder / WEIGHTS_FILE) != spec.weights:
+    if check and spec.weights and hash_of_file(folder / WEIGHTS_FILE) != spec.weights:
         raise WeightsError(
             f"{folder / WEIGHTS_FILE}: not the weights that {CONFIG_FILE} beside it names: damaged, or of another "
             "detector (`train --resume` puts a run right that was interrupted as it saved them)"

@@ -14,7 +14,7 @@ from clipgap.corruptions import CORRUPTIONS, LEAST_SIDE, corrupt
 from clipgap.data import DetectionDataset, Sample
 from clipgap.data.images import BROKEN
 from clipgap.errors import DataError
-from clipgap.files import require_new, write_text, write_then_rename
+from clipgap.files import require_new, sweep, write_text, write_then_rename
 from clipgap.parse import parse_json
 
 CACHE_FILE = "cache.json"
@@ -64,7 +64,7 @@ class CorruptedSamples:
         if kept:
             return Sample(kept, self.dataset.target(index))
         made = self._make(index, name, severity)
-        write_then_rename(path, lambda place: made.image.save(place, "PNG", compress_level=1))
+        write_then_rename(path, lambda place: made.image.save(place, "PNG", compress_level=1), lasting=False)
         return made
 
     def _make(self, index: int, name: str, severity: int) -> Sample:
@@ -86,6 +86,8 @@ def open_cache(folder: Path, dataset: DetectionDataset, seed: int) -> None:
     """
     mine = {"seed": seed, "images": dataset.digest(boxes=False), "clipgap": __version__}
     file = folder / CACHE_FILE
+    for place in (folder, *folder.glob("*/*/")):
+        sweep(place)
     if not file.is_file():
         require_new(folder, "--cache")
         write_text(file, json.dumps(mine))

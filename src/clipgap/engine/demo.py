@@ -23,7 +23,7 @@ from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import pick_device
 from clipgap.engine.train import train
 from clipgap.errors import DataError
-from clipgap.files import require_new, write_text, write_then_rename
+from clipgap.files import alone_in, require_new, sweep, write_text, write_then_rename
 from clipgap.world import DOMAINS, write_world
 
 SHOWN = 6
@@ -84,6 +84,12 @@ def run_demo(out: Path, quick: bool = False, overrides: tuple[str, ...] = ()) ->
         name: load_config("mini_world", [*settings, *own, f"run.out={json.dumps(str(out / f'run_{name}'))}"])
         for name, (_, own) in KINDS.items()
     }
+    with alone_in(out):
+        sweep(out)
+        return _run(out, configs, scenes)
+
+
+def _run(out: Path, configs: dict[str, RunConfig], scenes: int) -> Compared:
     _claim(out, configs, scenes)
     log.print("1/4 draw a world: five domains, seven classes", style="bold")
     run = configs["base"].run

@@ -18,7 +18,7 @@ from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.engine.checkpoints import Checkpoints
 from clipgap.engine.crop_pool import CropPool
 from clipgap.engine.fitter import Fitter, Seen, chosen_prompts, crop_batches, make_fitter
-from clipgap.engine.names import half_done
+from clipgap.engine.names import half_done, is_saved
 from clipgap.engine.progress import Report, log, progress_bar
 from clipgap.engine.runtime import pick_device
 from clipgap.engine.stopping import Stopping, stop_signals
@@ -49,10 +49,11 @@ def fit(
     config.data.refuse_inside(out, "--out")
     with alone_at(out):
         sweep(out.parent, out.name)
-        saved = Checkpoints(half_done(out), KIND)
-        if resume and out.is_file() and saved.there:  # it was killed between its last two acts
-            saved.remove()
-            return SemanticAugmentations.load(out)
+        if resume and out.is_file() and is_saved(half_done(out)):  # it was killed between its last two acts
+            fitted = SemanticAugmentations.load(out)
+            if fitted.record.get("settings") == _settings(config):
+                Checkpoints(half_done(out), KIND).remove()
+                return fitted
         require_new_file(out, "--out")
         return _fit(config, out, resume, show)
 
@@ -76,7 +77,7 @@ def _fit(config: RunConfig, out: Path | None, resume: bool, show: bool) -> Seman
     if show:
         _tell_what_failed(prompts, cosines)
     record = {
-        "settings": {"fit": config.fit.model_dump(), "image": config.image.model_dump()},
+        "settings": _settings(config),
         "batch_norm": config.batch_norm,
         "seed": config.run.seed,
         "direction_loss": losses.get("direction"),
@@ -93,6 +94,10 @@ def _fit(config: RunConfig, out: Path | None, resume: bool, show: bool) -> Seman
         augmentations.save(out)
         state.remove()
     return augmentations
+
+
+def _settings(config: RunConfig) -> dict[str, Any]:
+    return {"fit": config.fit.model_dump(), "image": config.image.model_dump()}
 
 
 def _tell_what_failed(prompts: PromptSet, cosines: list[dict[str, float]]) -> None:
@@ -205,7 +210,7 @@ class _HalfDone:
         """Of the pooled offsets on held-out crops, every `JUDGE_EVERY` steps."""
 
     def require_new(self) -> None:
-        if self.checkpoints and self.checkpoints.there:
+        if self.checkpoints and is_saved(self.checkpoints.file):
             file = self.checkpoints.file
             raise DataError(f"{file}: a fit was begun; --resume goes on with it, or remove {file}*")
 

@@ -14,13 +14,23 @@ CONFIG, RECORD, METRICS, CHECKPOINT, BAD_BATCHES = (
     "checkpoint.pt",
     "bad_batch.json",
 )
-UNSAVED = (CONFIG, RECORD, METRICS, BAD_BATCHES)
-"""All that a run leaves before its first checkpoint."""
+UNSAVED = (CONFIG, RECORD, METRICS)
+"""All that a run leaves before its first checkpoint, where nothing went wrong."""
 
 
 def half_done(out: Path) -> Path:
     """The file beside the offsets `out` that an interrupted fit leaves."""
     return out.with_name(f"{out.name}.resume")
+
+
+def before(checkpoint: Path) -> Path:
+    """The checkpoint before the newest one."""
+    return checkpoint.with_name(f"{checkpoint.name}.before")
+
+
+def is_saved(checkpoint: Path) -> bool:
+    """Whether there is a checkpoint to go on from, or the one before it."""
+    return checkpoint.is_file() or before(checkpoint).is_file()
 
 
 def require_new_run(folder: Path) -> None:
@@ -29,6 +39,7 @@ def require_new_run(folder: Path) -> None:
     Raises:
         DataError: something is.
     """
-    config = folder / CONFIG
+    config, metrics = folder / CONFIG, folder / METRICS
     ours = config.is_file() and config.read_bytes().startswith(SEALED.encode())
-    require_new(folder, "run.out (--resume goes on with a run)", besides=UNSAVED if ours else ())
+    scored = metrics.is_file() and b'"validation"' in metrics.read_bytes()  # its weights were taken away
+    require_new(folder, "run.out (--resume goes on with a run)", besides=UNSAVED if ours and not scored else ())

@@ -16,13 +16,13 @@ from typing import Any
 
 from clipgap.config import RunConfig, to_yaml, validate
 from clipgap.detector import Detector
-from clipgap.detector.spec import WEIGHTS_FILE, read_spec
+from clipgap.detector.spec import WEIGHTS_FILE, read_spec, write_spec
 from clipgap.engine.checkpoints import Checkpoints
-from clipgap.engine.names import BAD_BATCHES, CHECKPOINT, CONFIG, METRICS, RECORD, UNSAVED, require_new_run
+from clipgap.engine.names import BAD_BATCHES, CHECKPOINT, CONFIG, METRICS, RECORD
 from clipgap.engine.progress import log
 from clipgap.engine.runtime import environment_record
 from clipgap.errors import ConfigError, WeightsError
-from clipgap.files import hash_of_file, sweep, write_text
+from clipgap.files import hash_of_file, sweep, to_disk, write_text
 from clipgap.parse import UnreadableError, parse_json, parse_yaml, sealed
 from clipgap.weights import require_finite
 
@@ -43,24 +43,16 @@ class RunFolder:
 
     def __init__(self, path: str | Path, main: bool = True) -> None:
         self.path, self.main = Path(path), main
-        self.checkpoints = Checkpoints(self.path / CHECKPOINT, "clipgap train")
+        self.checkpoints = Checkpoints(self.path / CHECKPOINT, "clipgap train", main)
         self.metrics = self.path / METRICS
         self.config_file = self.path / CONFIG
-        self._record_file = self.path / RECORD
-
-    def require_new(self) -> None:
-        """Make sure that nothing is written over.
-
-        Raises:
-            DataError: the folder holds something already, other than of a run that had saved nothing.
-        """
-        require_new_run(self.path)
+        self._record_file, self._bad_batches = self.path / RECORD, self.path / BAD_BATCHES
 
     def begin(self, config: RunConfig, record: dict[str, Any]) -> None:
-        """Write down what a new run is."""
+        """Write down what a new run is, over what one that saved nothing has left (`require_new_run`)."""
         sweep(self.path)
-        for name in UNSAVED:
-            (self.path / name).unlink(missing_ok=True)
+        for file in (self.metrics, self._record_file):
+            file.unlink(missing_ok=True)
         write_text(self.config_file, sealed(to_yaml(config)))
         self._write_record(environment_record() | record)
 
@@ -82,41 +74,56 @@ class RunFolder:
             raise ConfigError("\n".join(lines))
         if self.main:
             sweep(self.path)
-        self._note_resume(record)
+        before = self._record_of_before(record)
         checkpoint = self.checkpoints.load()
-        if checkpoint is None:
-            self._forget_after(0)
-            return None
-        step = int(checkpoint["step"])
-        require_finite(checkpoint["detector"], self.checkpoints.file, "begin the run again with a lower train.lr")
-        self.require_best(checkpoint["best_hash"], checkpoint["best_step"])
+        step = int(checkpoint["step"]) if checkpoint else 0
         if step > config.train.steps:
             raise ConfigError(f"--resume: the run has taken {step} steps; train.steps must not be less")
+        if checkpoint:
+            require_finite(checkpoint["detector"], self.checkpoints.file, "begin the run again with a lower train.lr")
+            checkpoint |= self._best_that_is_there(checkpoint)
         self._forget_after(step)
+        self._note_resume(before, record)
         return checkpoint
 
     def require_best(self, expected: str | None, step: int | None) -> None:
-        """Make sure that the best weights are still there as they were saved.
-
-        An interruption may have left newer ones than the checkpoint knows, which the steps after it will save again.
+        """Make sure that the best weights are there as they were saved.
 
         Raises:
             WeightsError: they are not.
         """
         file = self.path / WEIGHTS_FILE
-        if expected is None or (file.is_file() and hash_of_file(file) == expected):
-            return
-        try:
-            read_spec(self.path)
-        except (WeightsError, ConfigError) as error:
-            raise WeightsError(f"{error}: the weights of step {step} are lost; begin the run again") from None
+        if expected and not (file.is_file() and hash_of_file(file) == expected):
+            raise WeightsError(f"{file}: the weights of step {step} are lost: missing, damaged, or others are there")
+
+    def _best_that_is_there(self, checkpoint: dict[str, Any]) -> dict[str, Any]:
+        """What to change in a checkpoint for the best weights that are there.
+
+        An interruption may have left newer ones than it knows, which the steps after it save again; or their hash in
+        `config.yaml` before the weights, which is put right.
+
+        Raises:
+            WeightsError: there are none that are whole.
+        """
+        expected, file = checkpoint["best_hash"], self.path / WEIGHTS_FILE
+        if expected is None:
+            return {}
+        spec = read_spec(self.path, check=False)
+        found = hash_of_file(file)
+        if found == expected:
+            if self.main and spec.weights != expected:
+                write_spec(self.path, spec.model_copy(update={"weights": expected}))
+            return {}
+        if found != spec.weights:
+            raise WeightsError(f"{file}: damaged: the weights of step {checkpoint['best_step']} are lost; begin again")
+        return {"best": None, "best_step": None, "best_hash": None}
 
     def config(self) -> RunConfig:
         """The config the run was begun with."""
         try:
             tree = parse_yaml(self.config_file.read_text(encoding="utf-8"))
         except UnreadableError as error:
-            said = f"{self.config_file}{error.place}: damaged ({error.problem}); begin the run anew"
+            said = f"{self.config_file}{error.place}: {error.problem}; put it back as it was, or begin another run"
             raise WeightsError(said) from None
         except (OSError, UnicodeDecodeError):
             raise WeightsError(f"{self.path}: not a run folder: run.yaml is missing or damaged") from None
@@ -134,29 +141,43 @@ class RunFolder:
         detector.save(self.path)
         return str(detector.spec.weights)
 
+    def save_checkpoint(self, content: dict[str, Any]) -> None:
+        """Write the newest checkpoint, after the metrics of its steps are on the disk."""
+        if self.metrics.is_file():
+            to_disk(self.metrics)
+        self.checkpoints.save(content)
+
     def note_bad_batch(self, content: dict[str, Any]) -> Path:
         """Add to what is known about steps whose loss or gradient was not finite."""
-        file = self.path / BAD_BATCHES
-        before = parse_json(file.read_text(encoding="utf-8")) if file.is_file() else []
-        write_text(file, json.dumps([*before, content], indent=1))
-        return file
+        write_text(self._bad_batches, json.dumps([*self._told_of_bad_batches(), content], indent=1))
+        return self._bad_batches
 
-    def _note_resume(self, record: dict[str, Any]) -> None:
-        """Add a record of this sitting, after comparing what it reads with what the run was begun with.
+    def _told_of_bad_batches(self) -> list[dict[str, Any]]:
+        if not self._bad_batches.is_file():
+            return []
+        told: list[dict[str, Any]] = parse_json(self._bad_batches.read_text(encoding="utf-8"))
+        return told
+
+    def _record_of_before(self, record: dict[str, Any]) -> dict[str, Any]:
+        """What is on record of the run, after comparing what it reads now; empty where that was lost.
 
         Raises:
-            ConfigError: the training images or the offsets have changed since.
+            ConfigError: the training images or the offsets have changed since the run was begun.
         """
         try:
             before = parse_json(self._record_file.read_text(encoding="utf-8"))
-            before = before if isinstance(before, dict) else {}
         except (OSError, ValueError):
-            before = {}  # lost: it is begun anew
-        now = environment_record() | record
+            before = {}
+        before = before if isinstance(before, dict) else {}
         for key, said in READ.items():
-            if before.get(key, now[key]) != now[key]:
+            if before.get(key, record[key]) != record[key]:
                 raise ConfigError(f"--resume: {said} than the run was begun with; use those, or begin another run")
-        if before.get("threads", now["threads"]) != now["threads"]:
+        return before
+
+    def _note_resume(self, before: dict[str, Any], record: dict[str, Any]) -> None:
+        """Add this sitting to the record; of a record that was lost it is the first."""
+        now = environment_record() | record
+        if self.main and before.get("threads", now["threads"]) != now["threads"]:
             told = f"{now['threads']} threads, but the run was begun with {before['threads']}"
             log.print(f"warning: {told}: sums may be rounded otherwise", style="yellow")
         self._write_record({**before, "resumed": [*before.get("resumed", []), now]} if before else now)
@@ -166,11 +187,16 @@ class RunFolder:
             write_text(self._record_file, json.dumps(record, indent=1))
 
     def _forget_after(self, step: int) -> None:
-        """Drop the metrics of steps that will be taken again."""
-        if self.main and self.metrics.is_file():
+        """Drop what is told of steps that will be taken again."""
+        if not self.main:
+            return
+        if self.metrics.is_file():
             lines = self.metrics.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if _step_of(line) <= step]
             write_text(self.metrics, "".join(f"{line}\n" for line in kept))
+        if self._bad_batches.is_file():
+            told = [one for one in self._told_of_bad_batches() if one["step"] <= step]
+            write_text(self._bad_batches, json.dumps(told, indent=1)) if told else self._bad_batches.unlink()
 
 
 def _step_of(line: str) -> float:

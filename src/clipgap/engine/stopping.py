@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,21 @@ from clipgap.processes import ENDING
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+AGAIN = 0.3
+"""Seconds within which a signal again is the same request: torchrun passes on what the terminal has sent to all."""
 SAID = b"\nstopping after this step; once more stops at once\n"
+
+
+class StopAtOnce(KeyboardInterrupt):
+    """A signal ends the job where it is.
+
+    Args:
+        signal: its number.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__()
+        self.signal = signal
 
 
 class Stopping:
@@ -26,6 +41,7 @@ class Stopping:
         self.signal = 0
         """The signal's number; 0: nobody has."""
         self._at_once = False
+        self._heard = 0.0
 
     def agreed(self, fabric: Fabric) -> bool:
         """Whether any of the processes was asked. All must call it, and all are told the same."""
@@ -47,9 +63,12 @@ class Stopping:
             self._at_once = False
 
     def _hear(self, number: int, _: FrameType | None) -> None:
-        heard_before, self.signal = self.signal != 0, number
+        again = self.signal == number and monotonic() - self._heard < AGAIN
+        heard_before, self.signal, self._heard = self.signal != 0, number, monotonic()
+        if again:
+            return
         if heard_before or self._at_once:
-            raise KeyboardInterrupt
+            raise StopAtOnce(number)
         os.write(2, SAID)  # a print might be in the middle of another one
 
 

@@ -27,7 +27,7 @@ from torch.export import Dim
 
 from clipgap.detector import Detector
 from clipgap.errors import ClipgapError
-from clipgap.files import hash_of_file, require_new, write_text, write_then_rename
+from clipgap.files import alone_in, hash_of_file, require_new, sweep, write_text, write_then_rename
 
 FEATURES_FILE, REGIONS_FILE, DETECTOR_FILE = "features.onnx", "regions.onnx", "detector.json"
 FORMAT = "clipgap onnx 1"
@@ -74,6 +74,12 @@ def export_onnx(detector: Detector, out: Path) -> float:
         )
     onnxruntime()
     require_new(out, "--out")
+    with alone_in(out):
+        sweep(out)
+        return _export(detector, out)
+
+
+def _export(detector: Detector, out: Path) -> float:
     folded = detector.for_inference().cpu().to(memory_format=torch.contiguous_format)
     features, regions = _Features(folded), _Regions(folded)
     image, boxes = torch.rand(EXAMPLE), torch.tensor([[8.0, 8, 120, 100], [50, 30, 300, 200], [0, 0, 60, 60]])

@@ -1,8 +1,8 @@
 """One process at a time in a folder, or at a file.
 
-The lock is the system's (`flock`), which goes with the process that has it, however that ends: a lock cannot be left
-over. The file that carries it says who has it; it is removed at the end, and one that a killed process has left is
-taken over. A file system that has no locks is worked on without.
+The lock is the system's (`flock`), which goes with the process that has it, however that ends; processes that are
+forked off it give it up. The file that carries it says who has it; it is removed at the end, and one that a killed
+process has left is taken over. A file system that has no locks is worked on without.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ LOCK = f"{HIDDEN}lock"
 """The file in a folder that carries its lock."""
 UNKNOWN = (errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.ENOLCK)
 """What a file system says that has no locks."""
+_held: set[int] = set()
+"""Descriptors of this process that have a lock."""
 
 
 @contextmanager
@@ -51,18 +53,21 @@ def alone_at(file: Path) -> Iterator[None]:
 def _alone(lock: Path, what: Path) -> Iterator[None]:
     folder = lock.absolute().parent
     made = [one for one in (folder, *folder.parents) if not one.exists()]
+    descriptor = -1
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = _take(lock, what)
-        os.truncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-    except OSError as error:
-        raise cannot_write(error, what) from None
-    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = _take(lock, what)
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        except OSError as error:
+            raise cannot_write(error, what) from None
         yield
     finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
+        if descriptor >= 0:
+            lock.unlink(missing_ok=True)
+            _held.discard(descriptor)
+            os.close(descriptor)
         for one in made:
             if not one.is_dir() or any(one.iterdir()):
                 break
@@ -74,13 +79,36 @@ def _take(lock: Path, what: Path) -> int:
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in UNKNOWN:
-                return descriptor
+            if _lock(descriptor) and not (lock.exists() and os.fstat(descriptor).st_ino == lock.stat().st_ino):
+                os.close(descriptor)  # the one before has removed the file between our opening and our locking it
+                continue
+        except BlockingIOError:
             holder = os.read(descriptor, 200).decode(errors="replace") or "another process"
             os.close(descriptor)
             raise DataError(f"{what}: {holder} is at work there; wait for its end, or choose another place") from None
-        if lock.exists() and os.fstat(descriptor).st_ino == lock.stat().st_ino:
-            return descriptor
-        os.close(descriptor)  # the one before has removed the file between our opening and our locking it
+        except OSError:
+            os.close(descriptor)
+            raise
+        _held.add(descriptor)
+        return descriptor
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether there are locks; then it is taken."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in UNKNOWN:
+            return False
+        raise
+    return True
+
+
+def _give_up() -> None:
+    """In a forked process: what it inherits would keep the lock after its parent's end."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_give_up)

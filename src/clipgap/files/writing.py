@@ -16,10 +16,17 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when nothing more can be stored."""
 
 
-def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
+def write_then_rename(
+    path: Path, write: Callable[[Path], object], last: Callable[[Path], object] | None = None, *, lasting: bool = True
+) -> None:
     """Let `write` make a temporary file beside `path` and rename it: an interruption leaves the old file whole.
 
-    The file is on the disk itself before it has its name, and the name before this returns.
+    Args:
+        path: the file.
+        write: makes it, under the name that it is given.
+        last: is called when that is whole, before it has its name.
+        lasting: the file is on the disk itself before it has its name, and the name before this returns; what can be
+            made again, in masses, need not wait for that.
 
     Raises:
         DataError: it cannot be written; a DiskError where the disk is full.
@@ -29,9 +36,13 @@ def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         temporary.chmod(0o666 & ~_umask())  # safetensors makes files that nobody else may read
-        _to_disk(temporary)
+        if lasting:
+            to_disk(temporary)
+        if last:
+            last(temporary)
         temporary.replace(path)
-        _to_disk(path.parent)
+        if lasting:
+            to_disk(path.parent)
     except Exception as error:
         written = temporary.stat().st_size if temporary.exists() else 0
         cause = _os_error(error)
@@ -66,7 +77,7 @@ def cannot_write(error: OSError, path: Path, written: int = 0) -> DataError:
     )
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Wait until a file, or the names in a folder, would survive a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

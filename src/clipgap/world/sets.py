@@ -12,7 +12,7 @@ import cv2
 from numpy.random import default_rng
 from PIL import Image
 
-from clipgap.files import alone_at, require_new, sweep, temporary_beside
+from clipgap.files import alone_at, make_way, require_new, sweep, temporary_beside
 from clipgap.processes import pool
 from clipgap.world.canvas import HEIGHT, WIDTH
 from clipgap.world.kinds import SOURCE, Kind, kind_of
@@ -54,8 +54,7 @@ def write_world(
                     {"train": scenes, "val": held_out, "test": held_out} if domain == SOURCE else {"train": held_out}
                 )
                 write_domain(half_made / domain, (domain,), seed, lists, workers, report, kind)
-            if folder.is_dir():
-                folder.rmdir()
+            make_way(folder)
             half_made.rename(folder)
         finally:
             shutil.rmtree(half_made, ignore_errors=True)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from clipgap.detector import Detector
 from clipgap.engine.train import train
+from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import TrainingError
 from tests.runs import copy_without_run, make_trained, run_config
 
@@ -110,6 +112,23 @@ def test_as_many_as_are_allowed_are_left_out(
     assert [line["step"] for line in lines if "gradient_norm" in line] == [1, 4]
     assert [bad["step"] for bad in json.loads((fresh / "run/bad_batch.json").read_text())] == [2, 3]
     assert torch.load(fresh / "run/checkpoint.pt", weights_only=True)["skipped"] == 2
+
+
+def test_batch_norm_keeps_nothing_of_a_step_that_is_left_out(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, seen = Trainer.step, []
+
+    def watched(self: Trainer, *arguments: Any) -> dict[str, float]:
+        before = [buffer.clone() for buffer in self.statistics]
+        try:
+            return step(self, *arguments)
+        finally:
+            moved = [not torch.equal(one, other) for one, other in zip(before, self.statistics, strict=True)]
+            seen.append(any(moved))
+
+    monkeypatch.setattr(Trainer, "step", watched)
+    break_steps(monkeypatch, break_gradient, 2)
+    train(run_config(fresh, "batch_norm=train", "augment.kind=none", "train.skip_bad_steps=1"), show=False)
+    assert seen == [True, False, True, True]
 
 
 def test_one_more_than_is_allowed_ends_the_run_also_after_a_resume(

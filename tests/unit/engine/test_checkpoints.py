@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from clipgap.engine.checkpoints import Checkpoints
+from clipgap.engine.names import is_saved
 from clipgap.errors import WeightsError
 
 
@@ -37,9 +39,9 @@ def test_the_last_two_are_kept(checkpoints: Checkpoints) -> None:
     assert step_of(checkpoints) == 3
     assert sorted(path.name for path in checkpoints.file.parent.iterdir()) == ["checkpoint.pt", "checkpoint.pt.before"]
     checkpoints.file.unlink()  # as a crash between the two renamings leaves it
-    assert (checkpoints.there, step_of(checkpoints)) == (True, 2)
+    assert (is_saved(checkpoints.file), step_of(checkpoints)) == (True, 2)
     checkpoints.remove()
-    assert (checkpoints.there, checkpoints.load()) == (False, None)
+    assert (is_saved(checkpoints.file), checkpoints.load()) == (False, None)
 
 
 @pytest.mark.parametrize("number", range(60))
@@ -71,6 +73,16 @@ def test_a_damaged_one_gives_way_to_the_one_before(
     checkpoints.save(content(3))  # must not put the damaged one in the good one's place
     checkpoints.file.write_bytes(b"")
     assert step_of(checkpoints) == 1
+
+
+def test_a_disk_that_fails_is_no_damage(checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("clipgap.engine.checkpoints.require_checksums", fails)
+    with pytest.raises(OSError, match="Input/output"):
+        checkpoints.load()
+    assert checkpoints.file.is_file()
 
 
 def test_where_all_are_damaged_nothing_is_gone_on_from(checkpoints: Checkpoints) -> None:

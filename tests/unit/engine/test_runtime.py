@@ -85,6 +85,19 @@ def test_a_deviation_is_taken_within_the_image_not_its_padding() -> None:
     torch.testing.assert_close(moved[1:], scale_deviation(raw[1:], scales[0, :, None, None]))
 
 
+def test_half_precision_steps_as_far_as_whole() -> None:
+    moved = []
+    for precision in ("16-mixed", "32-true"):
+        one = trainer(precision)
+        scaling = one.fabric.strategy.precision
+        scaling.load_state_dict({**scaling.state_dict(), **({"scale": 128.0} if scaling.state_dict() else {})})
+        weight = one.detector.rpn.head.cls_logits.weight
+        before = weight.detach().clone()
+        one.step((images(2), targets(2)), 0)
+        moved.append(float((weight.detach() - before).norm()))
+    assert moved[0] == pytest.approx(moved[1], rel=0.1)
+
+
 def test_as_many_processes_as_torchrun_starts_must_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from clipgap.augment import SemanticAugmentations
 from clipgap.detector import Detector
 from clipgap.engine.fit import fit
 from clipgap.engine.fitter import Fitter
-from clipgap.engine.stopping import Stopping, stop_signals
+from clipgap.engine.stopping import AGAIN, StopAtOnce, Stopping, stop_signals
 from clipgap.engine.train import train
 from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import Interrupted
@@ -129,13 +130,22 @@ def test_a_validation_that_is_broken_off_is_made_up_for(
 
 def test_a_second_signal_stops_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def twice(*_: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(1.1 * AGAIN)
+        signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(Trainer, "step", twice)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(StopAtOnce) as told:
         train(run_config(folder), show=False)
+    assert told.value.signal == signal.SIGTERM
     assert not (folder / "run/checkpoint.pt").exists()
+
+
+def test_a_signal_that_is_passed_on_twice_is_one_request() -> None:
+    with stop_signals() as stopping:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    assert stopping.signal == signal.SIGTERM
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:

@@ -27,7 +27,7 @@ video, or `error`."""
 
 
 class LineFile:
-    """A file of JSON lines that grows: every line is on disk when `add` returns.
+    """A file of JSON lines that grows: every line is in the file when `add` returns.
 
     Args:
         path: the file; lines that are there are read, from the first damaged one on they are cut off.

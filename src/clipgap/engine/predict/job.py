@@ -191,7 +191,7 @@ class _Job:
         encoded = io.BytesIO()
         scene.save(encoded, format="JPEG", quality=92)
         with writing(task.path):
-            write_then_rename(task.path, lambda temporary: temporary.write_bytes(encoded.getbuffer()))
+            write_then_rename(task.path, lambda path: path.write_bytes(encoded.getbuffer()), lasting=False)
         return line | ({"true_boxes": len(truth.names)} if truth else {})
 
     def look(self, picture: Image.Image) -> list[dict[str, Any]]:

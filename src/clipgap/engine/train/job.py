@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from clipgap.data.stream import seed_for
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.compiled import compile_heads
 from clipgap.engine.fit import training_set
+from clipgap.engine.names import require_new_run
 from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import make_fabric, tell_warnings
@@ -25,6 +27,7 @@ from clipgap.engine.train.batches import settling_batches, try_levers
 from clipgap.engine.train.loop import Steps
 from clipgap.engine.train.selection import Selection, validation_sets
 from clipgap.engine.train.trainer import Trainer
+from clipgap.errors import DataError
 from clipgap.files import alone_in, hash_of_file
 
 
@@ -58,9 +61,25 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     config.data.refuse_inside(config.run.out, "run.out")
     folder = RunFolder(config.run.out, fabric.is_global_zero)
     if not resume:
-        folder.require_new()  # every process looks, so that none is left waiting for one that has refused
-    with alone_in(folder.path) if fabric.is_global_zero else nullcontext():
+        require_new_run(folder.path)  # every process looks, so that none is left waiting for one that has refused
+    with _alone(fabric, folder.path):
         return _train(fabric, config, folder, resume, show and fabric.is_global_zero)
+
+
+@contextmanager
+def _alone(fabric: Fabric, folder: Path) -> Iterator[None]:
+    """Have the folder, in the main process; what it is refused for, all are."""
+    with ExitStack() as stack:
+        refused: DataError | None = None
+        if fabric.is_global_zero:
+            try:
+                stack.enter_context(alone_in(folder))
+            except DataError as error:
+                refused = error
+        refused = fabric.broadcast(refused)
+        if refused:
+            raise refused
+        yield
 
 
 def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, show: bool) -> Trained:

@@ -63,7 +63,7 @@ class Steps:
             for done in range(first, settings.steps + 1):
                 if done > first:
                     losses = _short(self._step(done, next(batches)))
-                    report(loss=sum(losses.values()), **losses)
+                    report(**({"loss": sum(losses.values()), **losses} if losses else {}))
                     due = settings.validates(done)
                     saves = self._saves(done)
                 stop = stopping.agreed(fabric)
@@ -82,9 +82,11 @@ class Steps:
     def _saves(self, done: int) -> bool:
         """Whether a checkpoint is to be written after so many steps, by their number or by the time."""
         settings = self.config.train
-        minutes = (monotonic() - self._saved) / 60
-        late = bool(settings.checkpoint_minutes) and minutes >= settings.checkpoint_minutes
-        return late or done % settings.checkpoint_every == 0 or done == settings.steps
+        if settings.checkpoint_minutes and done % settings.log_every == 0:  # not at every step: processes must agree
+            late = (monotonic() - self._saved) / 60 >= settings.checkpoint_minutes
+            if self.trainer.fabric.broadcast(late):
+                return True
+        return done % settings.checkpoint_every == 0 or done == settings.steps
 
     def _has_new_best(self, done: int) -> bool:
         """Whether the run's detector is of this step: a checkpoint must never know an older one than is there."""
@@ -101,8 +103,8 @@ class Steps:
         """Write the checkpoint; `due`: the weights are still to be scored."""
         if self.selection:
             state = {"step": done, "due": due, "seconds": seconds, "skipped": self.skipped}
-            self.folder.checkpoints.save({**state, **self.selection.state(), **self.trainer.state()})
-            self._saved = monotonic()
+            self.folder.save_checkpoint({**state, **self.selection.state(), **self.trainer.state()})
+        self._saved = monotonic()
 
     def _require_finite(self, done: int) -> None:
         try:
@@ -139,7 +141,7 @@ class Steps:
         said = f"train, step {done}: {error}"
         if self.selection:
             images = images_of_step(self.dataset, self.config, done - 1, fabric.world_size)
-            figures = {name: str(value) for name, value in error.figures.items()}
+            figures = {name: str(value) for name, value in error.figures.items()}  # JSON has no nan
             file = self.folder.note_bad_batch({"step": done, "images": images, **figures})
             said = f"{said}; its images are in {file}"
         if self.skipped > allowed:

@@ -65,8 +65,9 @@ class Selection:
         self.folder.log({"step": step, **scores, "per_class": results[CLEAN].per_class})
         headline = scores[ROBUST if ROBUST in scores else CLEAN]
         if headline is None:
+            if self.split:
+                self._tell_last("no box to find in its validation split")
             self.split = None
-            self._tell_last("no box to find in its validation split")
             self._keep(detector, step)
             return True
         equals = headline == self.best and self.config.train.best_of_equals == "last"

@@ -65,27 +65,37 @@ class Trainer:
         self.model, self.optimizer = fabric.setup(detector, optimizer)
         settle = partial(self._settle, some_batches) if config.batch_norm == "train" and some_batches else None
         self.average = WeightAverage(detector, config.average, settle)
+        norms = [part for part in detector.modules() if isinstance(part, nn.BatchNorm2d) and part.training]
+        self.statistics = [buffer for norm in norms for buffer in norm.buffers()]
+        """Of BatchNorms that train: they move in the forward pass, before it is known whether the step is taken."""
 
     def step(self, batch: Batch, seed: int, step: int = 0) -> dict[str, float]:
-        """SGD step number `step`, from 0; the losses and `gradient_norm`. All that is random comes from `seed`.
+        """SGD step number `step`, from 0; the losses and `gradient_norm` (none where 16-mixed left the step out). All
+        that is random in it comes from `seed`.
 
         Raises:
             BadStepError: a loss or the gradient, of any process, is not finite; the weights are left as they were.
         """
         torch.manual_seed(seed)
         self.generator.manual_seed(seed)
+        statistics = [buffer.clone() for buffer in self.statistics]
         images, targets = batch
         losses = self.model(images, targets)
         figures = {name: float(loss.detach()) for name, loss in losses.items()}
-        self._require_finite_losses(figures)
-        self.optimizer.zero_grad()
-        self.fabric.backward(sum(losses.values()))
-        self.fabric.strategy.precision.unscale_gradients(self.optimizer)  # of 16-mixed
-        self.tuning.edit(step)
-        figures["gradient_norm"] = self._clipped_norm(figures)
+        try:
+            self._require_finite_losses(figures)
+            self.optimizer.zero_grad()
+            self.fabric.backward(sum(losses.values()))
+            self.fabric.strategy.precision.unscale_gradients(self.optimizer.optimizer)  # of 16-mixed
+            self.tuning.edit(step)
+            norm = self._clipped_norm(figures)
+        except BadStepError:
+            for buffer, before in zip(self.statistics, statistics, strict=True):
+                buffer.copy_(before)
+            raise
         self.optimizer.step()
         self.average.take(step + 1)
-        return figures
+        return {**figures, "gradient_norm": norm} if math.isfinite(norm) else figures
 
     def _require_finite_losses(self, figures: dict[str, float]) -> None:
         """Before `backward`, which waits for all processes: all must agree not to begin it."""
