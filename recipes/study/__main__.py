@@ -25,6 +25,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from recipes.study.figure import draw
 from recipes.study.printing import report
@@ -48,8 +49,10 @@ def main() -> None:
             in_processes(fit_offsets, first_of_each_fit(tasks), options.workers)
             in_processes(run_once, tasks, options.workers)
         results = read_results(out)
+        if options.print or options.figure:
+            results = [one for one in results if _is_asked_for(one, options)]
         if options.print and not results:
-            raise DataError(f"{out}: no results of a study are there; run it, or give their folder (--out)")
+            raise DataError(f"{out}: no results of a study, or of those rows, are there; run it, or correct --out")
         study = study.with_rows(rows_of(results, study))
         print(report(results, study))
         if options.figure:
@@ -58,6 +61,11 @@ def main() -> None:
             options.figure.write_text(figure, encoding="utf-8")
     except ClipgapError as error:
         sys.exit(_refuse(error))
+
+
+def _is_asked_for(result: dict[str, Any], options: argparse.Namespace) -> bool:
+    rows, seeds = options.rows or [result["row"]], options.seeds or [result["seed"]]
+    return result["row"] in rows and result["seed"] in seeds
 
 
 def _refuse(error: ClipgapError) -> int:

@@ -249,7 +249,7 @@ def test_a_folder_that_is_no_run_is_not_cleared(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / name).touch()
     running._clear(run)
-    assert not run.exists()
+    assert not any(run.iterdir())
     with pytest.raises(DataError, match="not a run, and a run is to go there"):
         running._clear(other)
     assert (other / "mine.txt").is_file()
@@ -269,3 +269,14 @@ def test_the_report_ends_with_what_it_cost() -> None:
     results = [result("attention", seed, 50, 20) | spent for seed in range(4)]
     assert report(results, STUDY).endswith("\n\n4 runs, 10 minutes of training and scoring in all; a machine.")
     assert report([], STUDY) == "no results"
+
+
+def test_printing_is_of_the_rows_and_seeds_that_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["recipe", "--print", "--out", str(RESULTS / "recipe"), "--rows", "attention", "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", ["study", *words])
+    cli.main()
+    said = capsys.readouterr().out
+    assert "| + attention pooling | 1 |" in said
+    assert "recipe: robust" not in said
