@@ -51,6 +51,7 @@ def check_train(made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, numbe
     crash(lambda: train(run_config(folder), show=False), monkeypatch, number, moment)
     run = folder / "run"
     saved = any((run / name).is_file() for name in ("checkpoint.pt", "checkpoint.pt.before", "config.yaml"))
+    saved = saved or ((run / "metrics.jsonl").is_file() and "validation" in (run / "metrics.jsonl").read_text())
     begun = (run / "run.yaml").is_file()
     assert begun or not saved
     go_on(folder, resume=saved or (begun and number % 2 == 0))  # what has saved nothing may also be begun again

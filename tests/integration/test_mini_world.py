@@ -35,7 +35,6 @@ def test_a_detector_learns_clear_day_and_the_augmentation_changes_what_it_sees_e
             "environment.json",
             "metrics.jsonl",
             "checkpoint.pt",
-            "checkpoint.pt.before",
         }
         assert {path.name for path in run.iterdir()} == expected
         assert set(tables[kind]["domains"]) == set(DOMAINS)
