@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clipgap.config import DataConfig, DomainConfig, RunConfig
 from clipgap.errors import ConfigError, WeightsError
+from clipgap.files import hash_of_file
 
 OF_SCORING = ("data", "evaluate", "run")
 """Sections of a run config that `evaluate` reads."""
@@ -69,8 +70,7 @@ def hash_of(run: Path) -> str:
     whole = hashlib.sha256()
     for name in ("config.yaml", "model.safetensors", "detector.json", "features.onnx", "regions.onnx"):
         if (run / name).is_file():
-            with (run / name).open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
+            whole.update(bytes.fromhex(hash_of_file(run / name)))
     return whole.hexdigest()[:16]
 
 

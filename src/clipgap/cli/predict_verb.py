@@ -13,6 +13,7 @@ from clipgap.cli.early import hash_of, holds_detector, require_detector
 from clipgap.cli.options import Device, Json
 from clipgap.config import DetectionPrecision, RunSection, load_data_config
 from clipgap.detectors import shipped_detector
+from clipgap.engine.names import CONFIG
 from clipgap.errors import ClipgapError
 
 if TYPE_CHECKING:
@@ -112,5 +113,5 @@ def _tell(result: Predictions, run: Path, out: Path, truth: str | None, as_json:
     say(f"{result.results if result.images else out}: {result.detections} detections in {', and in '.join(places)}")
     if truth:
         say(f"{truth}: true boxes known of {result.with_truth} of {result.images} images, drawn dashed in white")
-    if (run / "run.yaml").is_file():
+    if (run / CONFIG).is_file():
         say(f"next: {command('evaluate', run)}")

@@ -145,7 +145,7 @@ def export(
     else:
         say(f"{out}: differs from PyTorch by {difference:.0e} of the largest number")
         if (run / CONFIG).is_file():
-            say(f"next: {command('evaluate', out, '--config', run / 'run.yaml')}")
+            say(f"next: {command('evaluate', out, '--config', run / CONFIG)}")
 
 
 def import_checkpoint(
