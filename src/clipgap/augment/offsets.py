@@ -157,7 +157,8 @@ class OffsetFeatures(Sometimes):
 
     def move(self, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:
         """C4 features (N, C, h, w) -> the same, moved."""
-        drawn = torch.randint(len(self.pooled), (len(features),), generator=generator).to(self.pooled.device)
+        everyone = torch.randint(len(self.pooled), (len(features) * self.group.size,), generator=generator)
+        drawn = self.for_own(everyone).to(self.pooled.device)
         if self.scales is not None:
             features = scale_deviation(features, self.scales[drawn, :, None, None].to(features.dtype), cells)
         return features + self.pooled[drawn, :, None, None].to(features.dtype)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from clipgap.config import DetectionPrecision, EvaluateConfig, ImageConfig, RunConfig
 from clipgap.data import Domains, Sample, load_domains, resize, to_tensor
@@ -18,6 +18,7 @@ from clipgap.engine.progress import Report, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import pick_device, tell_warnings
 from clipgap.errors import ConfigError, DataError
+from clipgap.group import ALONE, Group
 from clipgap.metrics import DomainScore, Result, Role, ScoreTable, make_metric
 from clipgap.processes import leave_signals
 
@@ -157,24 +158,44 @@ def score_split(
         return score_images(detector, dataset, config, workers, report)
 
 
-def score_images(detector: Scorable, dataset: Samples, config: EvaluateConfig, workers: int, report: Report) -> Result:
-    """Score a detector on images, and report every one."""
-    metric = make_metric(config, detector.classes)
-    for found, target in detections(detector.for_inference(config.precision), dataset, config.batch_size, workers):
+def score_images(
+    detector: Scorable, dataset: Samples, config: EvaluateConfig, workers: int, report: Report, group: Group = ALONE
+) -> Result:
+    """Score a detector on images, and report every one; all processes of a group do it together."""
+    metric, faster = make_metric(config, detector.classes), detector.for_inference(config.precision)
+    for found, target in detections(faster, dataset, config.batch_size, workers, group):
         metric.update([found], [target])
         report()
     return metric.compute()
 
 
 def detections(
-    detector: Scorable, dataset: Samples, batch_size: int, workers: int
+    detector: Scorable, dataset: Samples, batch_size: int, workers: int, group: Group = ALONE
 ) -> Iterator[tuple[dict[str, Tensor], Target]]:
-    """What the detector finds in every image of a split, beside its target, in order."""
-    images = _Images(dataset, detector.spec.image)
+    """What the detector finds in every image of a split, beside its target, in order.
+
+    Of several processes each takes every n-th batch, and all are told what each has found: the same batches, and so the
+    same detections, as one process has.
+    """
+    batches = list(BatchSampler(range(len(dataset)), batch_size, drop_last=False))
     loader: DataLoader[Scored] = DataLoader(
-        images, batch_size=batch_size, num_workers=workers, collate_fn=list, worker_init_fn=leave_signals
+        _Images(dataset, detector.spec.image),
+        batch_sampler=batches[group.rank :: group.size],
+        num_workers=workers,
+        collate_fn=list,
+        worker_init_fn=leave_signals,
     )
-    for batch in loader:
-        found = detector.detect([scored.image for scored in batch], [scored.size for scored in batch])
-        for one, scored in zip(found, batch, strict=True):
-            yield {key: value.cpu() for key, value in one.items()}, scored.target
+    own = iter(loader)
+    for _ in range(0, len(batches), group.size):
+        for theirs in group.exchange(_found(detector, next(own, []))):
+            yield from theirs
+
+
+def _found(detector: Scorable, batch: list[Scored]) -> list[tuple[dict[str, Tensor], Target]]:
+    if not batch:
+        return []
+    found = detector.detect([scored.image for scored in batch], [scored.size for scored in batch])
+    return [
+        ({key: value.cpu() for key, value in one.items()}, scored.target)
+        for one, scored in zip(found, batch, strict=True)
+    ]

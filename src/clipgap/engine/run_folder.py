@@ -133,11 +133,15 @@ class RunFolder:
 
     def log(self, line: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl."""
+        if not self.main:
+            return
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def save_detector(self, detector: Detector) -> str:
-        """Replace the run's detector; the SHA-256 of its weights."""
+    def save_detector(self, detector: Detector) -> str | None:
+        """Replace the run's detector; the SHA-256 of its weights, None where another process writes them."""
+        if not self.main:
+            return None
         detector.save(self.path)
         return str(detector.spec.weights)
 

@@ -29,6 +29,7 @@ from clipgap.engine.train.selection import Selection, validation_sets
 from clipgap.engine.train.trainer import Trainer
 from clipgap.errors import DataError
 from clipgap.files import alone_in, hash_of_file
+from clipgap.group import Group
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Trained:
     seconds: float
     """That the steps took, with the validations between them, in all sittings."""
     main: bool
-    """Whether this is the process that wrote it; the others know neither `best` nor `best_step`."""
+    """Whether this is the process that wrote it, of several the only one that is to speak."""
 
 
 def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trained:
@@ -76,7 +77,7 @@ def _alone(fabric: Fabric, folder: Path) -> Iterator[None]:
                 stack.enter_context(alone_in(folder))
             except DataError as error:
                 refused = error
-        refused = fabric.broadcast(refused)
+        refused = Group(fabric.global_rank, fabric.world_size).exchange(refused)[0]
         if refused:
             raise refused
         yield
@@ -103,18 +104,16 @@ def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, s
     if config.run.compile:
         with fabric.autocast():
             compile_heads(detector)
-    selection = Selection(folder, domains.source, config, sets, show) if fabric.is_global_zero else None
+    selection = Selection(folder, domains.source, config, sets, show, trainer.group)
     if checkpoint:
         trainer.load_state(checkpoint)
-        if selection:
-            selection.load_state(checkpoint)
+        selection.load_state(checkpoint)
     job = Steps(trainer, dataset, config, folder, selection, again)
     seconds = job.run(checkpoint, show)
-    if selection is None:
-        return Trained(folder.path, None, None, "", None, seconds, main=False)
-    folder.require_best(selection.best_hash, selection.best_step)
     best, step = selection.best, selection.best_step
-    return Trained(folder.path, best, step, selection.figure, selection.split, seconds, main=True)
+    if folder.main:
+        folder.require_best(selection.best_hash, step)
+    return Trained(folder.path, best, step, selection.figure, selection.split, seconds, folder.main)
 
 
 def _hashes(config: RunConfig, dataset: DetectionDataset) -> dict[str, str | None]:
