@@ -17,7 +17,7 @@ from clipgap import __version__
 from clipgap.cli import data_verbs, info_verbs, predict_verb, prompts_verbs, run_verbs, world_verbs
 from clipgap.cli.commands import going_on
 from clipgap.engine.stopping import stop_signals
-from clipgap.errors import ClipgapError, DiskError, Interrupted, exit_code_of
+from clipgap.errors import ClipgapError, DiskError, Interrupted, LostError, exit_code_of
 
 app = typer.Typer(
     name="clipgap",
@@ -94,7 +94,7 @@ def _tell(error: BaseException, arguments: list[str], signal: int, debug: bool) 
         if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes: the first one says it
             return code
         return _fail(going_on(arguments, error), code, debug)
-    except DiskError as error:
+    except (DiskError, LostError) as error:
         return _fail(going_on(arguments, error), error.exit_code, debug)
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)

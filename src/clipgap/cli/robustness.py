@@ -84,11 +84,13 @@ def score_corrupted(asked: Asked, config: RunConfig, csv: Path | None, device: s
     from clipgap.cli.exported import load_exported
     from clipgap.cli.show import give_table
     from clipgap.engine.robustness import evaluate_corruptions
+    from clipgap.engine.runtime import take_place
 
-    detector = load_exported(asked.run, device) or asked.run
+    detector, place = load_exported(asked.run, device) or asked.run, take_place(config.run)
     with stopped_at_once(asked.out / LINES) if asked.out else nullcontext():
-        table = evaluate_corruptions(detector, config, asked.settings())
-    give_table(table, csv, as_json)
+        table = evaluate_corruptions(detector, config, asked.settings(), place=place)
+    if place.group.main:
+        give_table(table, csv, as_json)
 
 
 def read_corruptions(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from clipgap.files import require_new
@@ -31,6 +32,12 @@ def before(checkpoint: Path) -> Path:
 def is_saved(checkpoint: Path) -> bool:
     """Whether there is a checkpoint to go on from, or the one before it."""
     return checkpoint.is_file() or before(checkpoint).is_file()
+
+
+def goes_on(folder: Path, resume: bool) -> bool:
+    """Whether a run goes on: it is asked for, or torchrun has started it again after one of its processes had ended."""
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return resume or (again and is_saved(folder / CHECKPOINT))
 
 
 def require_new_run(folder: Path) -> None:
