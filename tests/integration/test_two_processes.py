@@ -147,8 +147,8 @@ def test_where_one_process_dies_the_other_says_so_and_the_run_goes_on(made: Path
 def test_torchrun_starts_a_job_again_that_goes_on(machines: int, made: Path, tmp_path: Path) -> None:
     """Two processes, on one machine or on two: one is killed once, and the job ends as if it had not been."""
     settings = ("train.checkpoint_every=2", "augment.kind=none")
-    output(*training(made, tmp_path / "whole", 1, *settings, steps=30))
-    words = [str(word) for word in training(made, tmp_path / "run", 2, *settings, steps=30)]
+    output(*training(made, tmp_path / "whole", 1, *settings, steps=14))
+    words = [str(word) for word in training(made, tmp_path / "run", 2, *settings, steps=14)]
     words = [word.replace("run.devices=2", f"run.devices={2 // machines}") for word in words]
     port = 20000 + os.getpid() % 20000
     shape = [f"--nnodes={machines}", f"--nproc-per-node={2 // machines}", "--max-restarts=3", "--monitor-interval=0.5"]

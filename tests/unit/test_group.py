@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +15,8 @@ from clipgap.augment.norm import NormPerturbation
 from clipgap.augment.sometimes import Sometimes
 from clipgap.detector.preprocess import Preprocess
 from clipgap.detector.sampler import Sampler
+from clipgap.engine.names import CHECKPOINT, goes_on
+from clipgap.errors import DataError, LostError
 from clipgap.group import ALONE, Group
 from tests.clips import TINY
 from tests.groups import Told
@@ -79,3 +85,43 @@ def test_a_batch_is_as_large_as_any_of_the_others_in_training_alone() -> None:
     images = [torch.zeros(3, 64, 96), torch.zeros(3, 48, 64)]
     assert preprocess.train()(images)[0].tensors.shape[2:] == (80, 96)
     assert preprocess.eval()(images)[0].tensors.shape[2:] == (64, 96)
+
+
+def test_what_the_main_process_is_refused_for_all_are_and_it_alone_says_so() -> None:
+    def refuse() -> AbstractContextManager[None]:
+        raise DataError("folder: taken")
+
+    with pytest.raises(DataError, match="folder: taken"), Told([None]).by_main(refuse):
+        pass
+    with pytest.raises(SystemExit) as ended, Told([2], rank=1).by_main(refuse):
+        pass
+    assert ended.value.code == 2
+    with Told([None], rank=1).by_main(refuse) as entered:  # the main one was not refused
+        assert entered is None
+    with ALONE.by_main(lambda: nullcontext("mine")) as entered:
+        assert entered == "mine"
+
+
+def test_the_main_process_makes_first_what_the_others_find() -> None:
+    assert ALONE.main_first(lambda: "made") == "made"
+    assert Told([None], rank=1).main_first(lambda: "found") == "found"
+
+
+@pytest.mark.parametrize("said", ["[../gloo/pair.cc:534] Connection closed by peer [127.0.0.1]:1", "Socket closed"])
+def test_a_lost_partner_is_told_in_one_line(said: str) -> None:
+    with pytest.raises(LostError, match="another of the 3 processes has ended"), Group(1, 3).kept():
+        raise RuntimeError(said)
+    for group, other in ((ALONE, said), (Group(1, 3), "shape mismatch")):
+        with pytest.raises(RuntimeError, match=re.escape(other)), group.kept():
+            raise RuntimeError(other)
+
+
+def test_a_run_that_torchrun_starts_again_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not goes_on(tmp_path, resume=False)
+    assert goes_on(tmp_path, resume=True)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert not goes_on(tmp_path, resume=False)  # it had saved nothing
+    (tmp_path / CHECKPOINT).touch()
+    assert goes_on(tmp_path, resume=False)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert not goes_on(tmp_path, resume=False)

@@ -42,6 +42,9 @@ def make_fabric(run: RunSection) -> Fabric:
     Raises:
         ConfigError: the device is not on this machine, or torchrun has started another number of processes.
     """
+    if run.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for
+        torch.use_deterministic_algorithms(True)
     started = int(os.environ["LOCAL_WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else run.devices
     if started != run.devices:
         raise ConfigError(
