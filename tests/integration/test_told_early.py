@@ -39,6 +39,22 @@ EARLY = (
     ("world make --out .", "is there already"),
     ("fly", "No such command"),
 )
+UNWRITABLE = (
+    "fit --config mini_world --out /proc/x/a.safetensors",
+    "train --config mini_world --set run.out=/proc/x/run",
+    "evaluate run --config mini_world --csv /proc/x/a.csv",
+    "evaluate run --config mini_world --corruptions fog --out /proc/x",
+    "evaluate run --config mini_world --corruptions fog --cache /proc/x",
+    "predict run mine.txt --out /proc/x",
+    "export run --out /proc/x",
+    "import mine.txt --classes a --out /proc/x",
+    "data convert --config mini_world --domain daytime_clear --split a --to voc --out /proc/x",
+    "demo --out /proc/x",
+    "world make --out /proc/x",
+    "world pretrain --out /proc/x",
+    "world pretrain --out /proc/x --resume",
+)
+"""Every verb that writes, at a place where not even root may."""
 
 
 @pytest.mark.parametrize(("words", "said"), EARLY)
@@ -47,6 +63,18 @@ def test_a_mistake_that_needs_no_torch_is_told_before_it_is_loaded(tmp_path: Pat
     command = [sys.executable, "-c", SCRIPT, *words.split()]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no place where not even root may write")
+@pytest.mark.parametrize("words", UNWRITABLE)
+def test_a_place_that_cannot_be_written_to_is_told_before_any_work(tmp_path: Path, words: str) -> None:
+    (tmp_path / "mine.txt").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.yaml").touch()
+    command = [sys.executable, "-c", SCRIPT, *words.split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "/proc may not be written to" in done.stderr) == (2, True), done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

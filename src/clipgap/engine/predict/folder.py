@@ -11,13 +11,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clipgap.errors import DataError
-from clipgap.files import cannot_write, require_new, sweep, write_text
+from clipgap.files import require_new, require_place, sweep, write_all, write_text, writes_to
 from clipgap.parse import parse_json
 
 ASKED, RESULTS = "predict.json", "detections.json"
@@ -38,7 +37,7 @@ class LineFile:
     def __init__(self, path: Path, key: str, first: int) -> None:
         self.path, self._key, self._first = path, key, first
         self.lines: list[Line] = []
-        with writing(path):
+        with writes_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab+", buffering=0)
             self._file.seek(0)
@@ -52,10 +51,8 @@ class LineFile:
     def add(self, line: Line) -> None:
         """Write a line; one that is there already is not written again."""
         if line[self._key] == self.next:
-            rest = json.dumps(line).encode() + b"\n"
-            with writing(self.path):
-                while rest:  # a full disk takes a part, and says so at the next
-                    rest = rest[self._file.write(rest) :]
+            with writes_to(self.path):
+                write_all(self._file, json.dumps(line).encode() + b"\n")
             self.lines.append(line)
 
     def close(self) -> None:
@@ -112,8 +109,7 @@ class ResultFolder:
                 require_new(self.path, "--out")
             raise DataError(_difference(self.path, before, self._asked))
         if before is None:
-            with writing(self._asked_file):
-                write_text(self._asked_file, json.dumps(self._asked, indent=1))
+            write_text(self._asked_file, json.dumps(self._asked, indent=1))
         for folder in (self.path, self.drawn, self.videos):
             sweep(folder)
         return LineFile(self._lines_file, "id", 1)
@@ -124,10 +120,8 @@ class ResultFolder:
         results = [{"image_id": line["id"], **found} for line in images for found in line["detections"]]
         named = [{key: line[key] for key in ("id", "file_name", "width", "height")} for line in images]
         categories = [{"id": k, "name": name} for k, name in enumerate(classes, start=1)]
-        with writing(self.images):
-            write_text(self.images, json.dumps({"images": named, "categories": categories}, indent=1))
-        with writing(self.results):
-            write_text(self.results, json.dumps(results))
+        write_text(self.images, json.dumps({"images": named, "categories": categories}, indent=1))
+        write_text(self.results, json.dumps(results))
 
     def discard(self) -> None:
         """Take away what `open` made, because nothing came of it."""
@@ -158,19 +152,7 @@ def require_free(path: Path, resume: bool) -> None:
         raise DataError(f"{path}: no prediction to resume ({ASKED} is not there); leave --resume out")
     if not resume and (not begun or (path / RESULTS).exists()):
         require_new(path, "--out")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """What goes wrong in writing a file becomes one line that names it.
-
-    Raises:
-        DataError: it cannot be written, for example because the disk is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(error, path) from None
+    require_place(path, "--out")
 
 
 def _difference(path: Path, before: dict[str, Any], now: dict[str, Any]) -> str:

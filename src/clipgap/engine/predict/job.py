@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from clipgap.engine.predict.drawing import TrueBoxes, draw, marks_of
-from clipgap.engine.predict.folder import Line, LineFile, ResultFolder, writing
+from clipgap.engine.predict.folder import Line, LineFile, ResultFolder
 from clipgap.engine.predict.inputs import find_inputs, is_video, read_input, short_names
 from clipgap.engine.predict.truth import Truth
 from clipgap.engine.predict.video import frames_announced
@@ -22,7 +22,7 @@ from clipgap.engine.predict.watch import watch
 from clipgap.engine.progress import Report, log, progress_bar
 from clipgap.engine.runtime import in_threads
 from clipgap.errors import DataError, Interrupted
-from clipgap.files import alone_in, write_then_rename
+from clipgap.files import alone_in, write_bytes
 
 if TYPE_CHECKING:
     import supervision
@@ -190,8 +190,7 @@ class _Job:
         scene = self.paint(task.picture, line["detections"], truth)
         encoded = io.BytesIO()
         scene.save(encoded, format="JPEG", quality=92)
-        with writing(task.path):
-            write_then_rename(task.path, lambda path: path.write_bytes(encoded.getbuffer()), lasting=False)
+        write_bytes(task.path, encoded.getbuffer(), lasting=False)
         return line | ({"true_boxes": len(truth.names)} if truth else {})
 
     def look(self, picture: Image.Image) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from clipgap.clip import Backbone, Clip, load_backbone
-from clipgap.config import RunConfig, TuneConfig
+from clipgap.config import RunConfig, TuneConfig, without_effect
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import seed_for
 from clipgap.detector import Detector, DetectorSpec
@@ -83,6 +83,8 @@ def _alone(fabric: Fabric, folder: Path) -> Iterator[None]:
 
 
 def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, show: bool) -> Trained:
+    for line in without_effect(config) if show else ():
+        log.print(f"warning: {line}", style="yellow", highlight=False)
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
     try_levers(dataset, config)
