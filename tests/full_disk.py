@@ -1,8 +1,9 @@
 """Commands where there is too little room: `python -m tests.full_disk MADE DISK KIND SHARES VERB...`.
 
 A process of its own, because its limits are: KIND `disk` needs a new mount namespace (`unshare -Urm`) and mounts a
-small file system at DISK; `file` lowers the size that a file may have (RLIMIT_FSIZE), which every process may. A command
-is done with room, then with SHARES of what that took, then by the line that the error printed. Prints what happened.
+small file system at DISK; `file` lowers the size that a file may have (RLIMIT_FSIZE), which every process may. A
+command is done with room, then with SHARES of what that took, then by the line that the error printed. Prints a line
+of JSON for every share.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ def commands(made: Path, disk: Path) -> dict[str, str]:
         "convert": f"data convert --config {config} --domain day --split train --to voc --out {disk}/voc",
         "export": f"export {run} --out {disk}/onnx",
         "make": f"world make --out {disk}/world --scenes 2 --held-out 1 --workers 2",
-        "draw": f"world pretrain --out {disk}/clip --scenes 6 --steps 1",
     }
 
 
@@ -44,11 +44,10 @@ def main() -> None:
     limits: dict[str, Callable[[Path, int], object]] = {"disk": limit_disk, "file": limit_file}
     if kind == "disk":
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", disk], check=True)
-    found = []
     for verb in verbs:
         words = shlex.split(commands(Path(made), Path(disk))[verb])
-        found += [{"verb": verb, **one} for one in trials(words, Path(disk), limits[kind], json.loads(shares))]
-    print(json.dumps(found))
+        for one in trials(words, Path(disk), limits[kind], json.loads(shares)):
+            print(json.dumps({"verb": verb, **one}), flush=True)
 
 
 def trials(words: list[str], disk: Path, limit: Callable[[Path, int], object], shares: list[float]) -> Any:

@@ -106,7 +106,7 @@ def predict(
             raise Interrupted(f"{len(lines.lines)} of {len(files)} {kind} done{job.within}, in {out}") from None
         finally:
             lines.close()
-        return _finished(folder, lines.lines, detector.classes)
+        return _finished(folder, lines, detector.classes)
 
 
 def coco_results(found: Any) -> list[dict[str, Any]]:
@@ -211,21 +211,22 @@ class _Job:
         return line
 
 
-def _finished(folder: ResultFolder, lines: list[Line], classes: list[str]) -> Predictions:
+def _finished(folder: ResultFolder, done: LineFile, classes: list[str]) -> Predictions:
     """Write what is written at the end; where nothing came of it, take away the folder."""
+    lines = done.lines
     unreadable = [line["error"] for line in lines if "error" in line]
     if len(unreadable) == len(lines):
         folder.discard()
         more = f"\nand {len(unreadable) - 3} more; nothing was written" if len(unreadable) > 3 else ""
         raise DataError("\n".join(unreadable[:3]) + more)
-    folder.finish(lines, classes)
+    folder.finish(done, classes)
     images = [line for line in lines if "detections" in line]
     videos = [line for line in lines if "frames" in line]
     return Predictions(
         results=folder.results,
         images=len(images),
         videos=len(videos),
-        detections=sum(len(line["detections"]) for line in images) + sum(line["boxes"] for line in videos),
+        detections=sum(line["detections"] for line in images) + sum(line["boxes"] for line in videos),
         unreadable=unreadable,
         warnings=[line["warning"] for line in videos if "warning" in line],
         with_truth=sum("true_boxes" in line for line in images),

@@ -119,7 +119,8 @@ def write_video(path: Path, rate: float, pictures: Callable[[], Iterator[Image.I
         try:
             count = _encode(part, rate, pictures())
             if count and _frames_in(part) != count:
-                _require_room(part)
+                part.replace(temporary)
+                _require_room(temporary)
                 raise DataError(f"{path}: OpenCV could not write the video whole; choose another --out")
             part.replace(temporary) if count else temporary.touch()
         finally:
