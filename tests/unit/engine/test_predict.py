@@ -182,6 +182,20 @@ def full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def test_no_detections_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished, kept = job._finished, []
+
+    def seen(folder: job.ResultFolder, done: job.LineFile, classes: list[str]) -> job.Predictions:
+        kept.extend(done.lines)
+        return finished(folder, done, classes)
+
+    monkeypatch.setattr(job, "_finished", seen)
+    found = predict(Finder(), [pictures(tmp_path / "in")], tmp_path / "out", show=False)
+    results = json.loads((tmp_path / "out/detections.json").read_text())
+    assert sum(line["detections"] for line in kept) == found.detections == len(results) > 0
+    assert (tmp_path / "out/detections.json").read_text() == json.dumps(results)
+
+
 @pytest.mark.parametrize("name", ["3.jpg", "predict.json", "images.json"])
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -20,7 +20,7 @@ from clipgap.errors import DataError
 from clipgap.files import require_new, require_place, sweep, write_all, write_text, write_then_rename, writes_to
 from clipgap.parse import parse_json
 
-ASKED, RESULTS = "predict.json", "detections.json"
+ASKED, RESULTS, LINES = "predict.json", "detections.json", "detections.jsonl"
 Line = dict[str, Any]
 """What is known about one input: `id` (from 1), `file_name`, and `detections` of an image, `frames` and `boxes` of a
 video, or `error`."""
@@ -96,7 +96,7 @@ class ResultFolder:
         self.path, self._total = path, len(files)
         self.results, self.images = path / RESULTS, path / "images.json"
         self.drawn, self.videos = path / "drawn", path / "videos"
-        self._asked_file, self._lines_file = path / ASKED, path / "detections.jsonl"
+        self._asked_file, self._lines_file = path / ASKED, path / LINES
         self._asked = {**settings, "inputs": [str(file) for file in files]}
         if not all(file.is_absolute() for file in files):
             self._asked["folder"] = os.getcwd()
