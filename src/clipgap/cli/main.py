@@ -72,8 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not debug:
         warnings.filterwarnings("ignore")
     code = _run(arguments, debug)
-    if unwritten := _unwritten(sys.stdout):
-        code = code or _tell(unwritten, arguments, 0, debug)
+    if refused := _refused(sys.stdout):
+        code = code or _tell(refused, arguments, 0, debug)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python says it once more, at its end
     sys.exit(code)
 
@@ -108,7 +108,7 @@ def _tell(error: BaseException, arguments: list[str], signal: int, debug: bool) 
     except BrokenPipeError:
         return 1
     except OSError as error:
-        if error.filename is None and _unwritten(sys.stdout):
+        if error.filename is None and _refused(sys.stdout, "\n"):  # it throws away what it could not write
             return _fail(f"stdout: cannot be written ({error.strerror}); make room, or send it elsewhere", 2, debug)
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 2, debug)
     except Exception as error:  # noqa: BLE001 (the last line of defence)
@@ -122,9 +122,10 @@ def _tell(error: BaseException, arguments: list[str], signal: int, debug: bool) 
         return _fail(f"failed: {type(error).__name__}: {error} (--debug shows where)", 1, debug)
 
 
-def _unwritten(stream: TextIO) -> OSError | None:
-    """Why what a stream holds cannot be written; None where it is."""
+def _refused(stream: TextIO, text: str = "") -> OSError | None:
+    """Why a stream does not take what it holds and some text; None where it does."""
     try:
+        stream.write(text)
         stream.flush()
     except OSError as error:
         return error
