@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from clipgap.cli.show import tell_trained
-from clipgap.engine.train import Trained
+from clipgap.engine.train import Trained, train
+from tests.runs import make_run, run_config
 
 SCRIPT = """
 import sys
@@ -82,6 +83,17 @@ def test_the_version_needs_no_torch(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, "--version"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "clipgap 0.1.0\n")
+
+
+def test_settings_without_effect_are_told_before_the_training(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = ("augment={kind: none, file: null}", "average.decay=0.5", "train.steps=1", "train.lr_steps=[]")
+    train(run_config(make_run(tmp_path), *settings))
+    said = capfd.readouterr().err
+    (told,) = [line for line in said.splitlines() if "has no effect" in line]
+    assert told.startswith("warning: average.decay=0.5 has no effect: average.over is none: set it to ema")
+    assert said.index(told) < said.index("train 1/1")
 
 
 @pytest.mark.parametrize(("best", "useless"), [(0.0, True), (0.94, True), (31.6, False)])
