@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.memory import resident
+from benchmarks.memory import own_memory
 
 BOXES, FEW = 12, 20
 SIDES = (1280, 720)
@@ -102,9 +102,9 @@ def _coco(root: Path, stems: list[str]) -> None:
 def measure(form: str, count: int, folder: Path) -> dict[str, float]:
     """Microseconds, bytes of memory and bytes to a reading process, per image of the data set's index."""
     index(form, folder / "few")
-    before, start = resident(), time.perf_counter()
+    before, start = own_memory(), time.perf_counter()
     dataset = index(form, folder / "many")
-    seconds, after = time.perf_counter() - start, resident()
+    seconds, after = time.perf_counter() - start, own_memory()
     assert len(dataset) == count
     return {
         "microseconds": seconds / count * 1e6,

@@ -11,10 +11,10 @@ import typer
 from clipgap.cli.commands import command
 from clipgap.cli.early import hash_of, holds_detector, require_detector
 from clipgap.cli.options import Device, Json
-from clipgap.config import DetectionPrecision, RunSection, load_data_config
+from clipgap.config import DataConfig, DetectionPrecision, RunSection, load_data_config
 from clipgap.detectors import shipped_detector
 from clipgap.engine.names import CONFIG
-from clipgap.errors import ClipgapError
+from clipgap.errors import ClipgapError, ConfigError
 
 if TYPE_CHECKING:
     from clipgap.engine.predict import Predictions
@@ -46,8 +46,8 @@ def predict(
     if named is None:
         typer.echo("clipgap: no detector named: the one that ships with clipgap, of the drawn world", err=True)
     data = load_data_config(truth) if truth else None
-    if data:
-        data.refuse_inside(out, "--out")
+    for known_set in filter(None, (data, _trained_on(run))):
+        known_set.refuse_inside(out, "--out")
     from clipgap.cli.exported import load_exported
     from clipgap.data import load_domains
     from clipgap.detector import Detector
@@ -97,6 +97,16 @@ def _refuse(run: Path, inputs: list[str], out: Path, resume: bool, device: str |
     refuse_device(run, device)
     find_inputs(inputs, without=out)
     require_free(out, resume)
+
+
+def _trained_on(run: Path) -> DataConfig | None:
+    """The data of a detector's run, where that says which; they need not be there any more."""
+    try:
+        data = load_data_config(run / CONFIG)
+        _ = [data.folder(domain, part) for domain in data.domains for part in domain.parts or [domain]]
+    except ConfigError:
+        return None
+    return data
 
 
 def _tell(result: Predictions, run: Path, out: Path, truth: str | None, as_json: bool) -> None:

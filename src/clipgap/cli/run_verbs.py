@@ -20,7 +20,7 @@ from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Wo
 from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, score_corrupted
 from clipgap.engine.names import CONFIG, goes_on, half_done, is_saved, require_new_run
 from clipgap.errors import ClipgapError, WeightsError
-from clipgap.files import require_new, require_new_file
+from clipgap.files import require_new, require_new_file, require_place
 
 
 def fit(
@@ -36,6 +36,7 @@ def fit(
     resolved = resolve(config, settings, device, seed)
     if not (resume and is_saved(half_done(out))):
         require_new_file(out, "--out")
+    require_place(out, "--out")
     resolved.data.refuse_inside(out, "--out")
     require_folders(resolved.data, [resolved.data.source])
     require_clip_file(resolved)
@@ -72,6 +73,7 @@ def train(
     resolved = resolve(config, settings, device, seed)
     if not goes_on(Path(resolved.run.out), resume):
         require_new_run(Path(resolved.run.out))
+    require_place(Path(resolved.run.out), "run.out")
     resolved.data.refuse_inside(resolved.run.out, "run.out")
     require_folders(resolved.data, [resolved.data.source])
     require_clip_file(resolved)
@@ -115,9 +117,9 @@ def evaluate(
     if csv:
         require_new_file(csv, "--csv")
         resolved.data.refuse_inside(csv, "--csv")
-    asked = Asked(run, corruptions, severity, out, resume, cache)
+    asked = Asked(run, corruptions, severity, out, resume, cache, csv)
     if asked.checked(resolved):
-        return score_corrupted(asked, resolved, csv, device, as_json)
+        return score_corrupted(asked, resolved, device, as_json)
     require_folders(resolved.data, resolved.data.domains)
     from clipgap.cli.exported import load_exported
     from clipgap.cli.show import give_table, say

@@ -34,7 +34,7 @@ from clipgap.errors import WeightsError
 from clipgap.files import hash_of_file, write_then_rename
 from clipgap.group import Group
 from clipgap.prompts import class_prompts
-from clipgap.weights import require_finite
+from clipgap.weights import bytes_of, require_finite
 
 if TYPE_CHECKING:
     import supervision
@@ -121,7 +121,9 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             self.spec = self.spec.model_copy(update={"weights": hash_of_file(temporary)})
             write_spec(Path(folder), self.spec)  # first: new weights never pass for old ones
 
-        write_then_rename(Path(folder) / WEIGHTS_FILE, lambda path: save_file(state, path), name_them)
+        write_then_rename(
+            Path(folder) / WEIGHTS_FILE, lambda path: save_file(state, path), name_them, needs=bytes_of(state)
+        )
 
     @property
     def classes(self) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from clipgap.engine.predict.drawing import TrueBoxes, draw, marks_of
-from clipgap.engine.predict.folder import Line, LineFile, ResultFolder, writing
+from clipgap.engine.predict.folder import Line, LineFile, ResultFolder
 from clipgap.engine.predict.inputs import find_inputs, is_video, read_input, short_names
 from clipgap.engine.predict.outcome import Predictions, finished
 from clipgap.engine.predict.truth import Truth
@@ -25,7 +25,7 @@ from clipgap.engine.predict.watch import watch
 from clipgap.engine.progress import Report, log, progress_bar
 from clipgap.engine.runtime import in_threads
 from clipgap.errors import DataError, Interrupted
-from clipgap.files import alone_in, write_then_rename
+from clipgap.files import alone_in, write_bytes
 from clipgap.group import ALONE, Group
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def predict(
             kind = "inputs" if any(map(is_video, files)) else "images"
             done = len(lines.lines) if lines else 0
             raise Interrupted(f"{done} of {len(files)} {kind} done{job.within}, in {out}") from None
-        end = partial(finished, folder, lines.lines if lines else [], detector.classes)
-        with group.by_main(lambda: nullcontext(end())) as told:
+        with group.by_main(lambda: nullcontext(finished(folder, cast(LineFile, lines), detector.classes))) as told:
             return cast(Predictions, group.exchange(told)[0])
 
 
@@ -211,8 +210,7 @@ class _Job:
         scene = self.paint(task.picture, line["detections"], truth)
         encoded = io.BytesIO()
         scene.save(encoded, format="JPEG", quality=92)
-        with writing(task.path):
-            write_then_rename(task.path, lambda path: path.write_bytes(encoded.getbuffer()), lasting=False)
+        write_bytes(task.path, encoded.getbuffer(), lasting=False)
         return line | ({"true_boxes": len(truth.names)} if truth else {})
 
     def look(self, picture: Image.Image) -> list[dict[str, Any]]:

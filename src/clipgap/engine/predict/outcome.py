@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipgap.engine.predict.folder import Line, ResultFolder
+from clipgap.engine.predict.folder import LineFile, ResultFolder
 from clipgap.errors import DataError
 
 
@@ -25,25 +25,26 @@ class Predictions:
     """Images whose true boxes are drawn."""
 
 
-def finished(folder: ResultFolder, lines: list[Line], classes: list[str]) -> Predictions:
+def finished(folder: ResultFolder, done: LineFile, classes: list[str]) -> Predictions:
     """Write what is written at the end; where nothing came of it, take away the folder.
 
     Raises:
         DataError: nothing could be read.
     """
+    lines = done.lines
     unreadable = [line["error"] for line in lines if "error" in line]
     if len(unreadable) == len(lines):
         folder.discard()
         more = f"\nand {len(unreadable) - 3} more; nothing was written" if len(unreadable) > 3 else ""
         raise DataError("\n".join(unreadable[:3]) + more)
-    folder.finish(lines, classes)
+    folder.finish(done, classes)
     images = [line for line in lines if "detections" in line]
     videos = [line for line in lines if "frames" in line]
     return Predictions(
         results=folder.results,
         images=len(images),
         videos=len(videos),
-        detections=sum(len(line["detections"]) for line in images) + sum(line["boxes"] for line in videos),
+        detections=sum(line["detections"] for line in images) + sum(line["boxes"] for line in videos),
         unreadable=unreadable,
         warnings=[line["warning"] for line in videos if "warning" in line],
         with_truth=sum("true_boxes" in line for line in images),

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from clipgap.clip import Backbone, Clip, load_backbone
-from clipgap.config import RunConfig, TuneConfig
+from clipgap.config import RunConfig, TuneConfig, without_effect
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import seed_for
 from clipgap.detector import Detector, DetectorSpec
@@ -69,6 +69,8 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
 
 
 def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, show: bool) -> Trained:
+    for line in without_effect(config) if show else ():
+        log.print(f"warning: {line}", style="yellow", highlight=False)
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
     try_levers(dataset, config)
