@@ -183,13 +183,13 @@ def full(*_: object, **__: object) -> None:
 
 
 def test_no_detections_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    finished, kept = job._finished, []
+    finished, kept = job.finished, []
 
     def seen(folder: job.ResultFolder, done: job.LineFile, classes: list[str]) -> job.Predictions:
         kept.extend(done.lines)
         return finished(folder, done, classes)
 
-    monkeypatch.setattr(job, "_finished", seen)
+    monkeypatch.setattr(job, "finished", seen)
     found = predict(Finder(), [pictures(tmp_path / "in")], tmp_path / "out", show=False)
     results = json.loads((tmp_path / "out/detections.json").read_text())
     assert sum(line["detections"] for line in kept) == found.detections == len(results) > 0
