@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -100,17 +99,13 @@ def _coco(root: Path, stems: list[str]) -> None:
 
 
 def measure(form: str, count: int, folder: Path) -> dict[str, float]:
-    """Microseconds, bytes of memory and bytes to a reading process, per image of the data set's index."""
+    """Microseconds and bytes of memory, per image, of reading a data set's index."""
     index(form, folder / "few")
     before, start = own_memory(), time.perf_counter()
     dataset = index(form, folder / "many")
     seconds, after = time.perf_counter() - start, own_memory()
     assert len(dataset) == count
-    return {
-        "microseconds": seconds / count * 1e6,
-        "bytes": (after - before) / count,
-        "pickled": len(pickle.dumps(dataset)) / count,
-    }
+    return {"microseconds": seconds / count * 1e6, "bytes": (after - before) / count}
 
 
 def index(form: str, root: Path) -> Any:
@@ -125,11 +120,11 @@ def index(form: str, root: Path) -> Any:
 
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| format | images | µs an image | memory, bytes an image | to a reading process, bytes an image |",
-        "|---|---|---|---|---|",
+        "| format | images | µs an image | memory, bytes an image |",
+        "|---|---|---|---|",
     ]
     for row in rows:
-        figures = (f"{row[key]:,.0f}" for key in ("microseconds", "bytes", "pickled"))
+        figures = (f"{row[key]:,.0f}" for key in ("microseconds", "bytes"))
         lines.append(f"| {row['form']} | {row['images']:,} | {' | '.join(figures)} |")
     return "\n".join(lines)
 
