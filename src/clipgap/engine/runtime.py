@@ -95,7 +95,12 @@ def take_place(run: RunSection) -> Place:
     """
     fabric = make_fabric(run)
     fabric.launch()
-    return Place(fabric.device, Group(fabric.global_rank, fabric.world_size))
+    return Place(fabric.device, group_of(fabric))
+
+
+def group_of(fabric: Fabric, views: int = 1) -> Group:
+    """The processes that Fabric has launched, with so many views of every image in a batch."""
+    return Group(fabric.global_rank, fabric.world_size, views)
 
 
 def pick_device(run: RunSection) -> torch.device:

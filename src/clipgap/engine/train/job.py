@@ -19,14 +19,13 @@ from clipgap.engine.fit import training_set
 from clipgap.engine.names import goes_on, require_new_run
 from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
-from clipgap.engine.runtime import make_fabric, tell_own_statistics, tell_warnings
+from clipgap.engine.runtime import group_of, make_fabric, tell_own_statistics, tell_warnings
 from clipgap.engine.train.augmentation import make_augmentation, refit
 from clipgap.engine.train.batches import settling_batches, try_levers
 from clipgap.engine.train.loop import Steps
 from clipgap.engine.train.selection import Selection, validation_sets
 from clipgap.engine.train.trainer import Trainer
 from clipgap.files import alone_in, hash_of_file
-from clipgap.group import Group
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     resume = goes_on(folder.path, resume)
     if not resume:
         require_new_run(folder.path)  # every process looks, so that none is left waiting for one that has refused
-    group = Group(fabric.global_rank, fabric.world_size)
+    group = group_of(fabric)
     tell_own_statistics(config.batch_norm, group)
     with group.kept(), group.by_main(partial(alone_in, folder.path)):
         return _train(fabric, config, folder, resume, show and group.main)
@@ -75,7 +74,7 @@ def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, s
     dataset = _checked_training_set(domains.source, show)
     try_levers(dataset, config)
     sets = validation_sets(domains.source, config)  # before anything is written: it may refuse
-    clip = Group(fabric.global_rank, fabric.world_size).main_first(partial(load_backbone, config.clip))
+    clip = group_of(fabric).main_first(partial(load_backbone, config.clip))
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
     record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from, **_hashes(config, dataset)}
     detector = _fresh_detector(clip, config, offsets_from)

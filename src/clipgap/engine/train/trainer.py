@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from clipgap.augment import FeatureAugmentation
 from clipgap.config import RunConfig
 from clipgap.detector import Detector
+from clipgap.engine.runtime import group_of
 from clipgap.engine.train.average import WeightAverage, fresh_statistics
 from clipgap.engine.train.batches import Batch
 from clipgap.engine.train.tune import Tuning
@@ -56,7 +57,7 @@ class Trainer:
         self.detector, self.config, self.augment, self.fabric = detector, config.train, augment, fabric
         detector.to(fabric.device)  # before its weights are remembered
         self.generator = torch.Generator()
-        self.group = Group(fabric.global_rank, fabric.world_size, config.diversify.views)
+        self.group = group_of(fabric, config.diversify.views)
         self._join(self.group)
         if augment is not None:
             augment.to(fabric.device)
