@@ -42,6 +42,7 @@ fuzz: setup
 bench: setup
 	$(BIN)/python -m benchmarks --out bench.json
 	$(BIN)/python -m benchmarks.growth --out growth.json
+	$(BIN)/python -m benchmarks.slopes --out slopes.json
 
 # Resumable: what has a result in runs/study is not done again. All of them take long; make study STUDIES=recipe does one.
 STUDIES = mini_world photos recipe recipe_long second photos_imagenet

@@ -1,7 +1,10 @@
-"""A process that dies at one of its writes: from then on it writes, removes and renames nothing any more."""
+"""A process that dies at one of its writes: from then on it writes, removes and renames nothing any more. Or one that
+finds the disk full there, and lives on."""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,12 +14,12 @@ from typing import Any, Literal
 
 import pytest
 
-from clipgap.engine.run_folder import RunFolder
 from clipgap.files import writing
 
-Moment = Literal["before", "half", "whole", "after"]
+Moment = Literal["before", "half", "whole", "after", "full"]
 MOMENTS: tuple[Moment, ...] = ("before", "half", "whole", "after")
-"""Of a write: not begun; half of it; all of it, without its name; with its name, and nothing of what comes next."""
+"""Of a write: not begun; half of it; all of it, without its name; with its name, and nothing of what comes next.
+`full`, no end: there is room for half of it."""
 
 
 class Crash(BaseException):
@@ -44,7 +47,7 @@ class Writes:
             for owner, name, own in (
                 (writing, "temporary_beside", self._begun),
                 (writing, "to_disk", self._stored),
-                (RunFolder, "log", self._logged),
+                (writing, "write_all", self._added),
             ):
                 patch.setattr(owner, name, self._after(own, getattr(owner, name)))
             yield
@@ -64,16 +67,19 @@ class Writes:
         if path.is_dir():
             self._perhaps("after")
             return
-        if self._is("half"):
+        if self._is("half", "full"):
             os.truncate(path, path.stat().st_size // 2)
+        if self._is("full"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._perhaps("half")
         self._perhaps("whole")
 
-    def _logged(self, folder: RunFolder, _: dict[str, Any]) -> None:
+    def _added(self, file: io.RawIOBase, content: bytes) -> None:
         self.count += 1
-        if self._is("half"):
-            with folder.metrics.open("a") as file:
-                file.write('{"step": 1')
+        if self._is("half", "full"):
+            file.write(content[: len(content) // 2])
+        if self._is("full"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._perhaps("before", "half")
 
     def _is(self, *moments: Moment) -> bool:

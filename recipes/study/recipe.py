@@ -49,5 +49,7 @@ LONG_ROWS = {
 LONG_WORLDS = (935100, 71436, 806468, 824038, 998437, 582343, 786497, 890699)
 """Drawn once by `secrets.randbelow(1_000_000)` when rows and schedule were fixed; none was used before."""
 SECOND_ROWS = {name: replace(RECIPE_ROWS[name], seeds=FIVE) for name in ("attention", "recipe", "upper_bound")}
+SECOND = ("run.precision=bf16-mixed",)
+"""The brief schedule, in bfloat16 for the sake of time."""
 SECOND_WORLDS = (974214, 995671, 148105, 441207, 212874)
 """Drawn once by `secrets.randbelow(1_000_000)` when the second world was there; nothing was trained on any before."""

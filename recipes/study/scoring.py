@@ -17,6 +17,7 @@ from clipgap.data import Domains, load_domains
 from clipgap.detector import DetectorSpec
 from clipgap.engine.evaluate import Scorable, evaluate, load_scorable
 from clipgap.engine.robustness import RobustnessSettings, evaluate_corruptions
+from clipgap.engine.runtime import pick_device
 
 LIKE_SOURCE = "as in the source"
 """Key of AP on objects as large as the source's."""
@@ -52,7 +53,7 @@ class Remembering:
 
 def score_run(folder: Path, config: RunConfig, study: Study) -> dict[str, Any]:
     """The table of `clipgap evaluate` of a run folder, and what else the study asks for: `by_size`, `corrupted`."""
-    detector, notes = load_scorable(folder, config)
+    detector, notes = load_scorable(folder, pick_device(config.run))
     remembering, domains = Remembering(detector), load_domains(config.data)
     scores = evaluate(remembering, domains, config.evaluate, notes=notes, show=False).to_json()
     if study.sizes:

@@ -65,6 +65,13 @@ class TrainingError(ClipgapError):
     exit_code = 1
 
 
+class LostError(TrainingError):
+    """Of several processes that do one job together another one has ended."""
+
+    resume = False
+    """Whether something was saved before that `--resume` goes on from."""
+
+
 class Interrupted(ClipgapError):  # noqa: N818 (no error)
     """Ctrl-C, SIGTERM or SIGUSR1 ended a job. The message says how far it got.
 

@@ -66,6 +66,14 @@ def tensors_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: value if isinstance(value, Tensor) else _as_tensor(value) for name, value in found.items()}
 
 
+def bytes_of(content: object) -> int:
+    """How much room the tensors in nested lists and mappings take."""
+    if isinstance(content, Tensor):
+        return content.nbytes
+    inside = content.values() if isinstance(content, Mapping) else content if isinstance(content, list | tuple) else ()
+    return sum(map(bytes_of, inside))
+
+
 def what_is_not_finite(tensors: Mapping[str, Tensor]) -> str:
     """How many of the tensors' numbers are infinite or none, and where the first is; empty where there is none."""
     broken = {name: tensor for name, tensor in tensors.items() if not tensor.isfinite().all()}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -401,14 +399,3 @@ def test_debug_shows_where(run: Run) -> None:
     code, _, err = run("train", "--config", "nowhere.yaml", "--debug")
     assert code == 2
     assert "Traceback" in err
-
-
-def test_two_processes_share_a_run_and_one_reports_it(trained: Path, tmp_path: Path) -> None:
-    settings = ("--set", "run.devices=2", "--set", f"run.out={tmp_path / 'run'}", "--set", "train.steps=2")
-    command = [sys.executable, "-m", "clipgap.cli.main", "train", "--config", str(trained / "config.yaml"), *settings]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["best_step"] == 2
-    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert again.returncode == 2
-    assert "is there already" in again.stderr

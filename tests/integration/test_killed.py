@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,18 +41,34 @@ def is_empty(group: int) -> bool:
     return False
 
 
-def kill(process: Process) -> None:
-    """kill -9 of the process alone; what it had started must end by itself."""
+def shared(group: int) -> set[Path]:
+    """Semaphores and blocks of shared memory by name that processes of a group have."""
+    found: set[str] = set()
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        with suppress(OSError):  # it has ended meanwhile
+            if os.getpgid(int(maps.parent.name)) == group:
+                found |= {
+                    line.partition("/dev/shm/")[2] for line in maps.read_text().splitlines() if "/dev/shm/" in line
+                }
+    return {Path("/dev/shm", name) for name in found if not name.endswith("(deleted)")}
+
+
+def kill(process: Process) -> set[Path]:
+    """kill -9 of the process alone; what it had started must end by itself, and what they shared must go."""
+    blocks = shared(process.pid)
     process.kill()
     process.communicate()
     assert waited_for(lambda: is_empty(process.pid))
+    assert not [block for block in blocks if block.exists()]
+    return blocks
 
 
 def test_a_world_whose_drawing_is_killed_leaves_no_process_and_is_drawn_again(tmp_path: Path) -> None:
     words = ("world", "make", "--out", tmp_path / "world", "--scenes", 3000, "--held-out", 1, "--workers", 2)
     process = start(*words)
     assert waited_for(lambda: len(list(tmp_path.glob(".clipgap.*.tmp/**/*.jpg"))) > 2)
-    kill(process)
+    blocks = kill(process)
+    assert blocks or not Path("/dev/shm").is_dir()
     assert any(tmp_path.iterdir())
     process = start(*words[:4], "--scenes", 4, "--workers", 1)
     assert process.communicate()[1].count("Traceback") == process.returncode == 0

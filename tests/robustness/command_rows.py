@@ -36,6 +36,12 @@ def broken_detector(root: Path) -> None:
     save_file({"w": np.zeros(1, dtype=np.float32)}, root / "run/model.safetensors")
 
 
+def anchor(root: Path) -> None:
+    """Say in run.yaml where the data set is, which a run's own says in full."""
+    run = root / "run/run.yaml"
+    run.write_text(run.read_text().replace("root: set", f"root: {root}/set"))
+
+
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
@@ -127,6 +133,35 @@ VERBS = (
         "`--csv` into a data set",
         "evaluate {root}/run --config {root}/c.yaml --csv {root}/set/a.csv",
         "is inside the data set set, which is only read: choose another --csv",
+        lambda root: (with_set(root), broken_detector(root)),
+    ),
+    CommandRow(
+        "`predict --out` into the data set that the detector was trained on",
+        "predict {root}/run {root}/set/JPEGImages/a.png --out {root}/set/JPEGImages/out",
+        "is inside the data set set, which is only read: choose another --out",
+        lambda root: (
+            with_set(root),
+            broken_detector(root),
+            (root / "c.yaml").rename(root / "run/run.yaml"),
+            anchor(root),
+        ),
+    ),
+    CommandRow(
+        "`--cache` inside of `--out`",
+        "evaluate {root}/run --config {root}/c.yaml --corruptions fog --out {root}/o --cache {root}/o/cache",
+        "o/cache: --cache is the same as --out, or inside of it; choose another --cache",
+        lambda root: (with_set(root), broken_detector(root)),
+    ),
+    CommandRow(
+        "`--out` inside of `--cache`",
+        "evaluate {root}/run --config {root}/c.yaml --corruptions fog --out {root}/c/fog --cache {root}/c",
+        "c/fog: --out is the same as --cache, or inside of it; choose another --out",
+        lambda root: (with_set(root), broken_detector(root)),
+    ),
+    CommandRow(
+        "`--csv` in the place of a result",
+        "evaluate {root}/run --config {root}/c.yaml --corruptions fog --out {root}/o --csv {root}/o/corruptions.jsonl",
+        "o/corruptions.jsonl: --csv is the same as --out, or inside of it; choose another --csv",
         lambda root: (with_set(root), broken_detector(root)),
     ),
     CommandRow(

@@ -30,9 +30,9 @@ page is written from the tests: `python -m tests.robustness.write`. An error end
 the file, the place in it and the fix; a warning says what was done. More than three of one kind are one line, with
 their number and the first three places.
 
-Beside the rows: Ctrl-C, SIGTERM and SIGUSR1 save where `fit` and `train` are and name the command that goes on, a full
-disk is told with the file and the space that is left ([command line](cli.md)); weights that are not finite are named in
-files, and before they are saved.
+Beside the rows: Ctrl-C, SIGTERM and SIGUSR1 save where `fit` and `train` are and name the command that goes on
+([command line](cli.md)); weights that are not finite are named in files, and before they are saved; settings of levers
+that are off are a warning ([configuration](configuration.md)).
 """
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 from benchmarks import __main__ as bench
-from benchmarks import gpu, growth
+from benchmarks import gpu, growth, slopes
 from benchmarks.detectors import MINI, Size, detector, inference, onnx_inference, street, training
 from benchmarks.files import BOXES, data_check, loading
 from benchmarks.jobs import JOBS, Job, same_detections
 from benchmarks.levers import WAYS, lever_step
-from benchmarks.memory import own_peak
+from benchmarks.memory import own_memory, own_peak
 
 from clipgap.config import ClipConfig, load_config
 
@@ -113,6 +113,30 @@ def test_every_verb_that_grows_does_its_work(verb: str, tmp_path: Path, monkeypa
     row = growth.measure(verb, 2, tmp_path)
     assert row["seconds_per_image"] > 0
     assert (tmp_path / "out").exists() is (verb != "evaluate")
+
+
+def test_a_slope_is_found_with_its_error() -> None:
+    waves = [1000 * (number % 5) for number in range(400)]
+    assert slopes.slope_of(waves) == (0, 0)
+    slope, error = slopes.slope_of([48 * number + wave for number, wave in enumerate(waves)])
+    assert slope == pytest.approx(48)
+    assert error == pytest.approx(0)
+    _, error = slopes.slope_of([4096 * (number // 130) for number in range(400)])
+    assert error > 5
+    assert slopes.slope_of([9_000_000, *[1] * 399]) == (0, 0)  # what is made once, at the beginning
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_memory_is_read_at_every_step_and_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slopes, "PICTURES", 3)
+    before = own_memory()
+    held = b"x" * (50 * 2**20)
+    assert own_memory() - before > len(held) / 2
+    slopes.prepare(tmp_path)
+    assert [len(work(tmp_path, 5)) for work in slopes.WORK.values()] == [5, 5]
+    assert len(list((tmp_path / "predicted/drawn").iterdir())) == 5
+    row = {"job": "train", "count": 2000, "slope": 870.9, "error": 523.0, "first": 2**30, "last": 2**30 + 2**21}
+    assert slopes.table([row]).splitlines()[-1] == "| train, 2,000 steps | 871 | 523 | 1,024 | 1,026 |"
 
 
 def test_the_small_size_is_the_miniature_worlds() -> None:

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from pathlib import Path
 
 import pytest
 
-from clipgap.errors import DataError
+from clipgap.errors import DataError, DiskError
 from clipgap.files import (
+    add_line,
+    cannot_write,
+    new_folder,
+    require_apart,
     require_new,
     require_new_file,
+    require_place,
     sweep,
     temporary_beside,
     write_text,
     write_then_rename,
+    writing,
 )
 
 
@@ -83,10 +90,19 @@ def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
     with pytest.raises(DataError, match="is a folder; --csv takes the name of a new file"):
         require_new_file(tmp_path, "--csv")
     require_new_file(tmp_path / "not" / "there" / "yet.csv", "--csv")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(DataError, match="may not be written to; choose another --out"):
-        require_new(tmp_path / "new", "--out")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+    def refuse(path: Path, *_: object, **__: object) -> None:  # root may write nearly anywhere
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    for place in (tmp_path / "new", tmp_path / "not/there/yet.csv", tmp_path):
+        code = errno.EROFS
+        with pytest.raises(DataError, match=r"may not be written to \(Read-only file system\); choose another --out"):
+            require_place(place, "--out")
+        code = errno.EDQUOT
+        with pytest.raises(DiskError, match=r"the disk is full, or your share of it \(Disk quota exceeded\): .* free"):
+            require_place(place, "--out")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +127,79 @@ def test_a_full_disk_is_told_with_the_file_and_the_space(tmp_path: Path, error: 
         write_then_rename(tmp_path / "a", write)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("kind", ["raised from", "raised in handling"])
+def test_the_systems_word_is_found_below_other_errors(tmp_path: Path, kind: str) -> None:
+    def write(code: int) -> None:
+        try:
+            raise OSError(code, os.strerror(code))
+        except OSError as error:
+            if kind == "raised from":
+                raise RuntimeError("the exporter failed") from error
+            raise RuntimeError("the exporter failed")  # noqa: B904
+
+    with pytest.raises(DiskError, match="a: the disk is full"):
+        write_then_rename(tmp_path / "a", lambda _: write(errno.ENOSPC))
+    with pytest.raises(RuntimeError, match="the exporter failed"):  # what it looked for and did not find is not it
+        write_then_rename(tmp_path / "a", lambda _: write(errno.ENOENT))
+
+
+def test_what_is_needed_is_told_where_it_is_known_and_folders_made_for_it_go_again(tmp_path: Path) -> None:
+    def write(_: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(DiskError, match=r"deep/a: the disk is full.*: it needs 2 kB, and [\d,.]+ [Mk]B are free"):
+        write_then_rename(tmp_path / "not/so/deep/a", write, needs=1025)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_line_there_is_no_room_for_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "lines"
+    add_line(file, "one")
+
+    def full(opened: io.RawIOBase, content: bytes) -> None:
+        opened.write(content[:2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "write_all", full)
+        with pytest.raises(DiskError, match="lines: the disk is full"):
+            add_line(file, "two")
+    add_line(file, "three")
+    assert file.read_text() == "one\nthree\n"
+
+
+def test_a_folder_has_its_name_when_all_is_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "not/there/yet"
+    with new_folder(folder) as half_made:
+        (half_made / "a").touch()
+        assert not folder.exists()
+        assert half_made.parent == folder.parent
+    assert [path.name for path in folder.iterdir()] == ["a"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_of_a_folder_that_there_is_no_room_for_nothing_is_left(tmp_path: Path, named: bool) -> None:
+    def fill(folder: Path) -> None:
+        (folder / "a").write_bytes(bytes(5000))
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise cannot_write(error, folder / "a") if named else error
+
+    told = r"out/a: the disk is full" if named else r"out: the disk is full.*: it needs more than 5 kB"
+    with pytest.raises(DiskError, match=rf"^{tmp_path}/deep/{told}"), new_folder(tmp_path / "deep/out") as half_made:
+        fill(half_made)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("one", "other"), [("a", "a"), ("a/b", "a"), ("a", "a/b"), ("link/b", "a"), ("a/../a", "a")])
+def test_results_that_would_be_in_each_other_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    with pytest.raises(DataError, match=r"is the same as --\w+, or inside of it; choose another --\w+$"):
+        require_apart(tmp_path / one, tmp_path / other, ("--cache", "--out"))
+    require_apart(tmp_path / "ab", tmp_path / "a", ("--cache", "--out"))
 
 
 def test_what_killed_processes_left_is_swept_away(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ FLOORS = {
     "unpickle": 0,
     "files": 1,
     "processes": 1,
+    "group": 1,
     "config": 1,
     "weights": 1,
     "classes": 1,

@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from clipgap.augment.offsets import OffsetFeatures
+from clipgap.augment.sometimes import Sometimes
 from clipgap.augment.statistics import Cells
 from clipgap.classes import said
 from clipgap.clip import c4_size
 from clipgap.errors import ConfigError
+from clipgap.group import Group
 
 
 class FeatureLever(Protocol):
@@ -45,6 +47,12 @@ class FeatureAugmentation(nn.Module):
     def offsets(self) -> OffsetFeatures | None:
         """The semantic augmentations, where they are among the levers."""
         return next((lever for lever in self.levers if isinstance(lever, OffsetFeatures)), None)
+
+    def join(self, group: Group) -> None:
+        """Draw as one process that has the images of all of a group would; levers of the user's own are left alone."""
+        for lever in self.levers:
+            if isinstance(lever, Sometimes):
+                lever.group = group
 
     def attach(self, transform: nn.Module, trunk: nn.Module, generator: torch.Generator) -> None:
         """Let the levers move what a detector's trunk makes of its images, in training only; `generator` draws.

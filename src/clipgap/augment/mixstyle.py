@@ -16,7 +16,8 @@ ALPHA = 0.1
 class MixStyle(Sometimes):
     """With a probability a batch, every image's channel statistics mixed with those of another image of the batch.
 
-    An image keeps a share lambda ~ Beta(0.1, 0.1) of its own means and deviations.
+    An image keeps a share lambda ~ Beta(0.1, 0.1) of its own means and deviations. Of several processes each mixes the
+    images that it has.
     """
 
     def move(self, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:

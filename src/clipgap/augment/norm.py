@@ -18,6 +18,7 @@ class NormPerturbation(Sometimes):
     def move(self, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:
         """Features (N, C, h, w) -> the same, shaken."""
         mean, _ = mean_and_deviation(features, cells)
-        factors = 1 + DEVIATION * torch.randn(2, *features.shape[:2], 1, 1, generator=generator)
-        of_mean, of_deviation = factors.to(features).unbind()
+        count, channels = len(features) * self.group.size, features.shape[1]
+        factors = 1 + DEVIATION * torch.randn(2, count, channels, 1, 1, generator=generator)
+        of_mean, of_deviation = (self.for_own(one) for one in factors.to(features))
         return of_deviation * (features - mean) + of_mean * mean

@@ -21,7 +21,7 @@ from clipgap.errors import WeightsError
 from clipgap.files import write_then_rename
 from clipgap.parse import UnreadableError, parse_json
 from clipgap.prompts import PromptSet
-from clipgap.weights import require_finite
+from clipgap.weights import bytes_of, require_finite
 
 FORMAT, METADATA = "clipgap semantic augmentations 2", "clipgap"
 UNCHECKED = "clipgap semantic augmentations 1"
@@ -64,7 +64,9 @@ class SemanticAugmentations:
             tensors["scales"] = self.scales.detach().cpu().contiguous()
         origin["hash"] = _hash(origin, tensors)
         metadata = {METADATA: json.dumps(origin)}  # one key: safetensors writes several in an order of its own
-        write_then_rename(Path(path), lambda temporary: save_file(tensors, temporary, metadata))
+        write_then_rename(
+            Path(path), lambda temporary: save_file(tensors, temporary, metadata), needs=bytes_of(tensors)
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> SemanticAugmentations:
@@ -177,7 +179,8 @@ class OffsetFeatures(Sometimes):
 
     def move(self, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:
         """C4 features (N, C, h, w) -> the same, moved."""
-        drawn = torch.randint(len(self.pooled), (len(features),), generator=generator).to(self.pooled.device)
+        everyone = torch.randint(len(self.pooled), (len(features) * self.group.size,), generator=generator)
+        drawn = self.for_own(everyone).to(self.pooled.device)
         if self.scales is not None:
             features = scale_deviation(features, self.scales[drawn, :, None, None].to(features.dtype), cells)
         return features + self.pooled[drawn, :, None, None].to(features.dtype)

@@ -27,6 +27,7 @@ class StyleBank(Sometimes):
 
     def move(self, features: Tensor, generator: torch.Generator, cells: Cells | None) -> Tensor:
         """Features (N, C, h, w) -> the same, restyled."""
-        drawn = torch.randint(len(self.means), (len(features),), generator=generator).to(self.means.device)
+        everyone = torch.randint(len(self.means), (len(features) * self.group.size,), generator=generator)
+        drawn = self.for_own(everyone).to(self.means.device)
         mean, deviation = (bank[drawn, :, None, None].to(features.dtype) for bank in (self.means, self.deviations))
         return restyle(features, mean, deviation, cells)

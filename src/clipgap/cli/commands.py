@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clipgap.engine.names import is_saved
-from clipgap.errors import DiskError, Interrupted
+from clipgap.errors import DiskError, Interrupted, LostError
 from clipgap.parse import UnreadableError, parse_yaml
 
 RESUMABLE = ("fit", "train", "evaluate", "predict", "world")
@@ -50,7 +50,7 @@ def free(path: Path) -> Path:
     return found
 
 
-def going_on(arguments: Sequence[str], error: Interrupted | DiskError) -> str:
+def going_on(arguments: Sequence[str], error: Interrupted | DiskError | LostError) -> str:
     """What to say of a job that did not end: how far it got, and the command that goes on with it."""
     words = [word for word in arguments if error.resume or word != "--resume"]
     if error.resume and words[0] in RESUMABLE and "--resume" not in words:
@@ -60,10 +60,11 @@ def going_on(arguments: Sequence[str], error: Interrupted | DiskError) -> str:
 
 @contextmanager
 def stopped_at_once(saved: Path) -> Iterator[None]:
-    """Around a job that can be gone on with if `saved` is there: Ctrl-C outside of its steps, or a full disk."""
+    """Around a job that can be gone on with if `saved` is there: Ctrl-C outside of its steps, a full disk,
+    or another process that has ended."""
     try:
         yield
-    except DiskError as error:
+    except (DiskError, LostError) as error:
         error.resume = is_saved(saved)
         raise
     except KeyboardInterrupt as error:

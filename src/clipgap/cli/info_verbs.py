@@ -11,7 +11,7 @@ import typer
 from clipgap.cli.commands import command
 from clipgap.cli.options import Config, Device, Json, Seed, Settings, overrides, resolve
 from clipgap.errors import Interrupted
-from clipgap.files import require_new
+from clipgap.files import require_new, require_place
 
 config_app = typer.Typer(help="Look at settings.")
 
@@ -59,6 +59,7 @@ def demo(
     """Try the recipe `robust` on a drawn world: train on clear day without and with it, score five domains."""
     if not (out / "demo.json").exists():
         require_new(out, "--out")
+    require_place(out, "--out")
     from clipgap.cli.show import print_comparison, say
     from clipgap.engine.demo import run_demo
 

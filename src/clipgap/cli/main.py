@@ -9,7 +9,8 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -17,7 +18,7 @@ from clipgap import __version__
 from clipgap.cli import data_verbs, info_verbs, predict_verb, prompts_verbs, run_verbs, world_verbs
 from clipgap.cli.commands import going_on
 from clipgap.engine.stopping import stop_signals
-from clipgap.errors import ClipgapError, DiskError, Interrupted, exit_code_of
+from clipgap.errors import ClipgapError, DiskError, Interrupted, LostError, exit_code_of
 
 app = typer.Typer(
     name="clipgap",
@@ -70,7 +71,11 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     if not debug:
         warnings.filterwarnings("ignore")
-    sys.exit(_run(arguments, debug))
+    code = _run(arguments, debug)
+    if refused := _refused(sys.stdout):
+        code = code or _tell(refused, arguments, 0, debug)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python says it once more, at its end
+    sys.exit(code)
 
 
 def _run(arguments: list[str], debug: bool) -> int:
@@ -94,7 +99,7 @@ def _tell(error: BaseException, arguments: list[str], signal: int, debug: bool) 
         if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes: the first one says it
             return code
         return _fail(going_on(arguments, error), code, debug)
-    except DiskError as error:
+    except (DiskError, LostError) as error:
         return _fail(going_on(arguments, error), error.exit_code, debug)
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)
@@ -103,6 +108,8 @@ def _tell(error: BaseException, arguments: list[str], signal: int, debug: bool) 
     except BrokenPipeError:
         return 1
     except OSError as error:
+        if error.filename is None and _refused(sys.stdout, "\n"):  # it throws away what it could not write
+            return _fail(f"stdout: cannot be written ({error.strerror}); make room, or send it elsewhere", 2, debug)
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 2, debug)
     except Exception as error:  # noqa: BLE001 (the last line of defence)
         if signal:  # it fell apart because it was told to stop
@@ -115,10 +122,21 @@ def _tell(error: BaseException, arguments: list[str], signal: int, debug: bool) 
         return _fail(f"failed: {type(error).__name__}: {error} (--debug shows where)", 1, debug)
 
 
+def _refused(stream: TextIO, text: str = "") -> OSError | None:
+    """Why a stream does not take what it holds and some text; None where it does."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:
+        return error
+    return None
+
+
 def _fail(message: str, code: int, debug: bool) -> int:
-    typer.echo(f"clipgap: {message}", err=True)
-    if debug:
-        traceback.print_exc()
+    with suppress(OSError):  # stderr may be a file on the disk that is full
+        typer.echo(f"clipgap: {message}", err=True)
+        if debug:
+            traceback.print_exc()
     return code
 
 

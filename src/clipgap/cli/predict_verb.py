@@ -11,17 +11,18 @@ import typer
 from clipgap.cli.commands import command
 from clipgap.cli.early import hash_of, holds_detector, require_detector
 from clipgap.cli.options import Device, Json
-from clipgap.config import DetectionPrecision, RunSection, load_data_config
+from clipgap.config import DataConfig, DetectionPrecision, RunSection, load_data_config
 from clipgap.detectors import shipped_detector
 from clipgap.engine.names import CONFIG
-from clipgap.errors import ClipgapError
+from clipgap.errors import ClipgapError, ConfigError
 
 if TYPE_CHECKING:
-    from clipgap.engine.predict import Predictions, Predictor
+    from clipgap.engine.predict import Predictions
 
 WORDS = "A run folder, an imported Detector folder, or an exported one (none: the one that ships); then "
 INPUTS = "images, videos, folders of them, globs in quotes ('photos/**/*.jpg'), or @list.txt with one of these a line."
 TRUTH = "Run config or data file: draws the true boxes of images that are in it, dashed."
+DEVICES = "Processes that share the inputs, one a device."
 RESUME = "Go on with a prediction that was interrupted."
 
 
@@ -35,6 +36,7 @@ def predict(
     ] = "32-true",
     resume: Annotated[bool, typer.Option("--resume", help=RESUME)] = False,
     device: Device = None,
+    devices: Annotated[int, typer.Option(min=1, max=1024, help=DEVICES)] = 1,
     as_json: Json = False,
 ) -> int:
     """Detect in images and videos: COCO results, JSON lines, drawn pictures."""
@@ -44,18 +46,23 @@ def predict(
     if named is None:
         typer.echo("clipgap: no detector named: the one that ships with clipgap, of the drawn world", err=True)
     data = load_data_config(truth) if truth else None
-    if data:
-        data.refuse_inside(out, "--out")
+    for known_set in filter(None, (data, _trained_on(run))):
+        known_set.refuse_inside(out, "--out")
     from clipgap.cli.exported import load_exported
     from clipgap.data import load_domains
+    from clipgap.detector import Detector
     from clipgap.engine.predict import PredictSettings, Truth
     from clipgap.engine.predict import predict as run_predict
+    from clipgap.engine.runtime import take_place
 
     exported = load_exported(run, device)
     known = Truth(truth, load_domains(data)) if truth and data else None
-    detector = exported.for_inference(precision) if exported else _load(run, device, precision)
+    place = take_place(RunSection(device=device or "auto", devices=devices))
+    detector = (exported or Detector.load(run, place.device)).for_inference(precision)
     settings = PredictSettings(draw_score, f"{hash_of(run)}, {precision}", known)
-    result = run_predict(detector, inputs, out, settings, resume=resume)
+    result = run_predict(detector, inputs, out, settings, resume=resume, group=place.group)
+    if not place.group.main:
+        return 0
     for line in (*result.unreadable, *result.warnings):
         typer.echo(f"clipgap: {line}", err=True)
     _tell(result, run, out, truth, as_json)
@@ -92,11 +99,14 @@ def _refuse(run: Path, inputs: list[str], out: Path, resume: bool, device: str |
     require_free(out, resume)
 
 
-def _load(run: Path, device: str | None, precision: DetectionPrecision) -> Predictor:
-    from clipgap.detector import Detector
-    from clipgap.engine.runtime import pick_device
-
-    return Detector.load(run, pick_device(RunSection(device=device or "auto"))).for_inference(precision)
+def _trained_on(run: Path) -> DataConfig | None:
+    """The data of a detector's run, where that says which; they need not be there any more."""
+    try:
+        data = load_data_config(run / CONFIG)
+        _ = [data.folder(domain, part) for domain in data.domains for part in domain.parts or [domain]]
+    except ConfigError:
+        return None
+    return data
 
 
 def _tell(result: Predictions, run: Path, out: Path, truth: str | None, as_json: bool) -> None:

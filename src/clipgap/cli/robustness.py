@@ -14,8 +14,9 @@ import typer
 from clipgap.cli.commands import stopped_at_once
 from clipgap.cli.early import hash_of, require_folders
 from clipgap.config import RunConfig
-from clipgap.engine.robustness_folder import LINES, require_results
+from clipgap.engine.robustness_folder import ASKED, LINES, require_cache, require_results
 from clipgap.errors import ConfigError
+from clipgap.files import require_apart
 
 if TYPE_CHECKING:
     from clipgap.engine.robustness import RobustnessSettings
@@ -39,6 +40,7 @@ class Asked:
     out: Path | None
     resume: bool
     cache: Path | None
+    csv: Path | None
 
     def checked(self, config: RunConfig) -> bool:
         """Whether a score under corruption is asked for; tells mistakes that can be seen without torch.
@@ -60,10 +62,22 @@ class Asked:
         for option, folder in (("--out", self.out), ("--cache", self.cache)):
             if folder:
                 config.data.refuse_inside(folder, option)
+        self._require_apart()
         if self.out:
             require_results(self.out, self.resume)
+        if self.cache:
+            require_cache(self.cache)
         require_folders(config.data, [config.data.source])
         return True
+
+    def _require_apart(self) -> None:
+        """Make sure that no result is taken for another, or written over it; a table may be beside the results."""
+        beside = self.csv and self.out and self.csv.parent == self.out and self.csv.name not in (ASKED, LINES)
+        places = {"--cache": self.cache, "--out": self.out, "--csv": self.csv}
+        for one, other in (("--cache", "--out"), ("--csv", "--cache"), *([] if beside else [("--csv", "--out")])):
+            first, second = places[one], places[other]
+            if first and second:
+                require_apart(first, second, (one, other))
 
     def settings(self) -> RobustnessSettings:
         """The same for the engine."""
@@ -79,16 +93,18 @@ class Asked:
         )
 
 
-def score_corrupted(asked: Asked, config: RunConfig, csv: Path | None, device: str | None, as_json: bool) -> None:
+def score_corrupted(asked: Asked, config: RunConfig, device: str | None, as_json: bool) -> None:
     """Score, and print or write the table; `device` as it is given."""
     from clipgap.cli.exported import load_exported
     from clipgap.cli.show import give_table
     from clipgap.engine.robustness import evaluate_corruptions
+    from clipgap.engine.runtime import take_place
 
-    detector = load_exported(asked.run, device) or asked.run
+    detector, place = load_exported(asked.run, device) or asked.run, take_place(config.run)
     with stopped_at_once(asked.out / LINES) if asked.out else nullcontext():
-        table = evaluate_corruptions(detector, config, asked.settings())
-    give_table(table, csv, as_json)
+        table = evaluate_corruptions(detector, config, asked.settings(), place=place)
+    if place.group.main:
+        give_table(table, asked.csv, as_json)
 
 
 def read_corruptions(text: str) -> tuple[str, ...]:

@@ -18,9 +18,9 @@ from clipgap.cli.early import (
 )
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve
 from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, score_corrupted
-from clipgap.engine.names import CONFIG, half_done, is_saved, require_new_run
+from clipgap.engine.names import CONFIG, goes_on, half_done, is_saved, require_new_run
 from clipgap.errors import ClipgapError, WeightsError
-from clipgap.files import require_new, require_new_file
+from clipgap.files import require_new, require_new_file, require_place
 
 
 def fit(
@@ -36,14 +36,19 @@ def fit(
     resolved = resolve(config, settings, device, seed)
     if not (resume and is_saved(half_done(out))):
         require_new_file(out, "--out")
+    require_place(out, "--out")
     resolved.data.refuse_inside(out, "--out")
     require_folders(resolved.data, [resolved.data.source])
     require_clip_file(resolved)
     from clipgap.cli.show import fit_table, say
     from clipgap.engine.fit import fit as run
+    from clipgap.engine.runtime import take_place
 
+    place = take_place(resolved.run)
     with stopped_at_once(half_done(out)):
-        augmentations = run(resolved, out, resume=resume)
+        augmentations = run(resolved, out, resume=resume, place=place)
+    if not place.group.main:
+        return
     if as_json:
         prompts = {"source": augmentations.prompts.source, "targets": augmentations.prompts.targets}
         typer.echo(json.dumps({"file": str(out), "prompts": prompts, **augmentations.record}))
@@ -66,8 +71,9 @@ def train(
 ) -> None:
     """Step two: train the detector on the source domain."""
     resolved = resolve(config, settings, device, seed)
-    if not resume:
+    if not goes_on(Path(resolved.run.out), resume):
         require_new_run(Path(resolved.run.out))
+    require_place(Path(resolved.run.out), "run.out")
     resolved.data.refuse_inside(resolved.run.out, "run.out")
     require_folders(resolved.data, [resolved.data.source])
     require_clip_file(resolved)
@@ -111,15 +117,19 @@ def evaluate(
     if csv:
         require_new_file(csv, "--csv")
         resolved.data.refuse_inside(csv, "--csv")
-    asked = Asked(run, corruptions, severity, out, resume, cache)
+    asked = Asked(run, corruptions, severity, out, resume, cache, csv)
     if asked.checked(resolved):
-        return score_corrupted(asked, resolved, csv, device, as_json)
+        return score_corrupted(asked, resolved, device, as_json)
     require_folders(resolved.data, resolved.data.domains)
     from clipgap.cli.exported import load_exported
     from clipgap.cli.show import give_table, say
     from clipgap.engine.evaluate import evaluate_run
+    from clipgap.engine.runtime import take_place
 
-    table = evaluate_run(load_exported(run, device) or run, resolved)
+    place = take_place(resolved.run)
+    table = evaluate_run(load_exported(run, device) or run, resolved, place=place)
+    if not place.group.main:
+        return
     give_table(table, csv, as_json)
     if not as_json:
         domain = next(iter(resolved.data.targets), resolved.data.source)

@@ -30,12 +30,12 @@ def say(line: str) -> None:
 
 def give_table(table: ScoreTable | RobustnessTable, csv: Path | None, as_json: bool) -> None:
     """The per-domain table, or the one under corruption: printed, as JSON, and into a file where one is named."""
-    if csv:
-        table.write_csv(csv)
     if as_json:
         typer.echo(json.dumps(table.to_json()))
     else:
         stdout.print(table.render())
+    if csv:  # at last: what is printed is not lost where there is no room for a file
+        table.write_csv(csv)
 
 
 def fit_table(augmentations: SemanticAugmentations, file: Path) -> None:

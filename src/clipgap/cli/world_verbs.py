@@ -11,7 +11,8 @@ import typer
 from clipgap.cli.commands import command, setting, stopped_at_once
 from clipgap.cli.options import Device, Json, Resume
 from clipgap.config import RunSection
-from clipgap.files import require_new
+from clipgap.engine.names import ALBUM, drawn, require_new_pretraining
+from clipgap.files import require_new, require_place
 
 app = typer.Typer(help="Draw the miniature weather world; pre-train the tiny CLIP on it.")
 Workers = Annotated[int, typer.Option(min=1, help="Processes that draw.")]
@@ -63,6 +64,9 @@ def pretrain(
     as_json: Json = False,
 ) -> None:
     """Pre-train the tiny CLIP on crops and captions of worlds that no detector sees."""
+    if not resume:
+        require_new_pretraining(out)
+    require_place(out, "--out")
     from clipgap.cli.show import say
     from clipgap.engine.pretrain import WEIGHTS, Pretraining
     from clipgap.engine.pretrain import pretrain as run
@@ -71,7 +75,7 @@ def pretrain(
 
     skipped = tuple(DOMAINS[name] for name in TARGETS) if without_targets else ()
     recipe = Pretraining(seed=seed, scenes=scenes, steps=steps, skipped=skipped)
-    with stopped_at_once(out):
+    with stopped_at_once(drawn(out / ALBUM)):
         card = run(out, recipe, pick_device(RunSection(device=device or "auto")), workers, resume)
     if as_json:
         typer.echo(json.dumps({"weights": str(out / WEIGHTS), "zero_shot": card["zero_shot"]}))

@@ -2,6 +2,7 @@
 
 from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, Reading, Role, VocBoxes
 from clipgap.config.detector import DetectorConfig
+from clipgap.config.idle import without_effect
 from clipgap.config.jobs import (
     CLIPS,
     TEXTLESS,
@@ -74,4 +75,5 @@ __all__ = [
     "preset_names",
     "to_yaml",
     "validate",
+    "without_effect",
 ]

@@ -201,10 +201,13 @@ class RunSection(Section):
     device: Device = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
     devices: Annotated[Processes, Field(ge=1)] = 1
-    """Processes, one a device."""
+    """Processes on a machine, one a device."""
     workers: Processes = 2
     """Processes that read and resize images, for each process that computes; 0: none."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     """Of both steps; `16-mixed` leaves step one in float32."""
+    deterministic: bool = False
+    """On a GPU add in a fixed order, so that a run repeats bit by bit, and end where an operation cannot; slower. A CPU
+    always does."""
     compile: bool = False
     """Compile step two's layer4 and pooling (`roi: per_region`); where torch.compile fails, they run as they are."""

@@ -18,7 +18,7 @@ from clipgap.data.images import displayed_size
 from clipgap.data.places import Place
 from clipgap.data.records import ImageRecord
 from clipgap.data.writers import write_coco, write_voc, write_yolo
-from clipgap.files import alone_at, cannot_write, make_way, require_new, sweep, temporary_beside
+from clipgap.files import new_folder, require_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,8 @@ def convert(config: DataConfig, domain: DomainConfig, split: str, to: Format, ou
     as_written = config.model_copy(update={"keep_empty": True, "voc_boxes": "standard"})
     dataset = load_split(as_written, domain, split)
     plans = _plan(dataset.records)
-    with alone_at(out):
-        sweep(out.parent, out.name)
-        half_made = temporary_beside(out)  # beside it: what is broken off is in nobody's way
-        try:
-            half_made.mkdir(parents=True)
-            _write(half_made, to, Path(split).stem, plans, dataset.classes)
-            make_way(out)  # an empty folder that the user made
-            half_made.rename(out)
-        except OSError as error:
-            raise cannot_write(error, out) from None
-        finally:
-            shutil.rmtree(half_made, ignore_errors=True)
+    with new_folder(out) as half_made:
+        _write(half_made, to, Path(split).stem, plans, dataset.classes)
     folders = [config.folder(domain, part) for part in domain.parts or [domain]]
     return [*_notes(dataset, to), *_image_notes(plans, folders)]
 

@@ -17,7 +17,7 @@ from clipgap.clip import Clip, clip_from_weights
 from clipgap.detector.model import Detector
 from clipgap.detector.spec import DetectorSpec
 from clipgap.errors import DataError, WeightsError
-from clipgap.files import alone_in, require_new, sweep
+from clipgap.files import new_folder, require_new
 from clipgap.prompts import PromptSet
 from clipgap.weights import read_file, require_finite, tensors_of
 
@@ -56,11 +56,10 @@ def import_authors(file: str | Path, classes: list[str], out: str | Path) -> Det
     clip = _clip(weights, file)
     detector = _detector(clip, weights, classes, file)
     require_finite(detector.state_dict(), file, "this training diverged; import an earlier checkpoint")
-    with alone_in(out):
-        sweep(out)
+    with new_folder(out) as half_made:
         if "offsets" in weights:
-            _augmentations(clip, weights["offsets"].float(), file).save(out / OFFSETS_FILE)
-        detector.save(out)
+            _augmentations(clip, weights["offsets"].float(), file).save(half_made / OFFSETS_FILE)
+        detector.save(half_made)
     return detector
 
 

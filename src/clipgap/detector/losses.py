@@ -11,7 +11,7 @@ Predicted = tuple[Tensor, Tensor]
 
 
 def detection_losses(
-    class_logits: Tensor, box_regression: Tensor, labels: Tensor, regression_targets: Tensor, count: int
+    class_logits: Tensor, box_regression: Tensor, labels: Tensor, regression_targets: Tensor, count: float
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy, and L1 on the true class's deltas; both sums over these regions, divided by `count`.
 
@@ -20,16 +20,16 @@ def detection_losses(
         box_regression: (R, (K + 1) * 4).
         labels: (R,), 0 for background.
         regression_targets: (R, 4).
-        count: the number of all regions, of which these may be a part.
+        count: the number of all regions, of which these may be a part; with several processes the mean of theirs.
     """
     foreground = torch.nonzero(labels > 0).squeeze(1)
     deltas = box_regression.reshape(len(labels), -1, 4)[foreground, labels[foreground]]
     box_loss = F.l1_loss(deltas, regression_targets[foreground], reduction="sum")
-    return F.cross_entropy(class_logits, labels, reduction="sum") / max(count, 1), box_loss / max(count, 1)
+    return F.cross_entropy(class_logits, labels, reduction="sum") / (count or 1), box_loss / (count or 1)
 
 
 def alignment_losses(
-    original: Predicted, view: Predicted, labels: Tensor, count: int, positives: int
+    original: Predicted, view: Predicted, labels: Tensor, count: float, positives: float
 ) -> tuple[Tensor, Tensor]:
     """DivAlign's losses of the same regions in two views; gradients go to both.
 
@@ -40,7 +40,7 @@ def alignment_losses(
         original: what the detector says of the image as it is.
         view: what it says of the image changed.
         labels: (R,), 0 for background.
-        count: the number of all regions, of which these may be a part.
+        count: the number of all regions, of which these may be a part; with several processes the mean of theirs.
         positives: of all those in the foreground.
     """
     said, expected = (one[0].log_softmax(-1) for one in (view, original))
@@ -48,4 +48,4 @@ def alignment_losses(
     foreground = torch.nonzero(labels > 0).squeeze(1)
     moved, deltas = (one[1].reshape(len(labels), -1, 4)[foreground, labels[foreground]] for one in (view, original))
     distance = F.smooth_l1_loss(moved, deltas, reduction="sum")
-    return divergence / max(count, 1), distance / max(4 * positives, 1)
+    return divergence / (count or 1), distance / (4 * positives or 1)

@@ -17,45 +17,27 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import clip_boxes_to_image
 
-from clipgap.clip import STRIDE, Backbone, RoiPart, TowerSpec, set_batch_norm
+from clipgap.clip import Backbone, RoiPart, set_batch_norm
 from clipgap.config import DetectionPrecision, PromptsConfig
 from clipgap.data import resize_size, to_tensor
 from clipgap.detector.fusion import FrozenClip
 from clipgap.detector.heads import BoxPredictor, MeanPool, make_classifier
 from clipgap.detector.pictures import ImageLike, as_picture, to_supervision
+from clipgap.detector.preprocess import Preprocess
 from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
 from clipgap.detector.spec import WEIGHTS_FILE, DetectorSpec, read_spec, write_spec
 from clipgap.errors import WeightsError
 from clipgap.files import hash_of_file, write_then_rename
+from clipgap.group import Group
 from clipgap.prompts import class_prompts
-from clipgap.weights import require_finite
+from clipgap.weights import bytes_of, require_finite
 
 if TYPE_CHECKING:
     import supervision
-
-
-class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
-    """Normalises and pads to the largest image of the batch, with zeros after normalisation; never resizes."""
-
-    def __init__(self, tower: TowerSpec) -> None:
-        super().__init__(1, 1, list(tower.mean), list(tower.std), size_divisible=1)
-
-    def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
-        """The image as it is: the loader has resized it with PIL."""
-        return image, target
-
-    def batch_images(self, images: list[Tensor], size_divisible: int = 1) -> Tensor:
-        """One batch (N, 3, H, W). A side that would leave layer4 without a cell is padded like any other."""
-        short = [max(2 * STRIDE - side, 0) for side in images[0].shape[1:]]
-        first = F.pad(images[0], (0, short[1], 0, short[0]))
-        batch: Tensor = super().batch_images([first, *images[1:]], size_divisible)
-        return batch
 
 
 class Detector(GeneralizedRCNN):  # type: ignore[misc]
@@ -139,7 +121,9 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
             self.spec = self.spec.model_copy(update={"weights": hash_of_file(temporary)})
             write_spec(Path(folder), self.spec)  # first: new weights never pass for old ones
 
-        write_then_rename(Path(folder) / WEIGHTS_FILE, lambda path: save_file(state, path), name_them)
+        write_then_rename(
+            Path(folder) / WEIGHTS_FILE, lambda path: save_file(state, path), name_them, needs=bytes_of(state)
+        )
 
     @property
     def classes(self) -> list[str]:
@@ -156,6 +140,12 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         if self.frozen_clip is not None:
             self.frozen_clip.freeze()
         return self
+
+    def join(self, group: Group) -> None:
+        """Train with the other processes of a group as one that has all of their images would."""
+        heads, rpn = self.roi_heads, self.rpn
+        for part in (self.transform, rpn.fg_bg_sampler, heads.fg_bg_sampler, heads):
+            part.group = group
 
     def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]] | None = None) -> Any:
         """torchvision's contract: the four losses in training, otherwise detections in the resized images."""

@@ -18,6 +18,8 @@ from clipgap.detector.heads import BoxPredictor
 from clipgap.detector.losses import alignment_losses, detection_losses
 from clipgap.detector.pieces import sum_of_pieces
 from clipgap.detector.roi_align import roi_align
+from clipgap.detector.sampler import Sampler
+from clipgap.group import ALONE, Group
 
 LossesOfRegions = Callable[[Sequence[Tensor], list[Tensor], slice], tuple[Tensor, ...]]
 """Maps, every image's boxes of a piece, and which of all regions these are -> losses."""
@@ -49,11 +51,14 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
             config.box_detections_per_img,
         )
         self.roi_size, self.sampling_ratio, self.roi = roi_size, config.roi_sampling_ratio, config.roi
+        self.fg_bg_sampler = Sampler(config.box_batch_size_per_image, config.box_positive_fraction)
         self.box_coder = BoxCoder(config.box_reg_weights, math.log(config.box_growth_limit))
         self.finish = type(box_head).finish
         """What layer4 and the pooling do with regions; step two may put it in compiled."""
         self.align: AlignConfig | None = None
         """In training: the second half of every batch are other views of the first, and shall be read alike."""
+        self.group: Group = ALONE
+        """In training: who has the other images of the batch."""
 
     def forward(
         self,
@@ -110,9 +115,11 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
     ) -> dict[str, Tensor]:
         """`detection_losses` of all sampled regions."""
 
+        count = self.group.mean(len(labels))
+
         def losses_of(maps: Sequence[Tensor], boxes: list[Tensor], rows: slice) -> tuple[Tensor, ...]:
             predicted = self.predict(maps, boxes)
-            return detection_losses(*predicted, labels[rows], regression_targets[rows], len(labels))
+            return detection_losses(*predicted, labels[rows], regression_targets[rows], count)
 
         return dict(zip(("loss_classifier", "loss_box_reg"), self._of_pieces(losses_of, maps, proposals), strict=True))
 
@@ -121,12 +128,13 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         assert self.align is not None
         weights, half = (self.align.classes, self.align.boxes), len(proposals) // 2
         regions, true = proposals[:half], torch.cat(labels[:half])
+        count, positives = self.group.mean(len(true)), self.group.mean(int((true > 0).sum()))
 
         def losses_of(maps: Sequence[Tensor], boxes: list[Tensor], rows: slice) -> tuple[Tensor, ...]:
             original, view = (
                 self.predict([one[part] for one in maps], boxes) for part in (slice(half), slice(half, None))
             )
-            losses = alignment_losses(original, view, true[rows], len(true), int((true > 0).sum()))
+            losses = alignment_losses(original, view, true[rows], count, positives)
             return tuple(weight * loss for weight, loss in zip(weights, losses, strict=True))
 
         names = ("loss_align_classes", "loss_align_boxes")

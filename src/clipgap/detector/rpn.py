@@ -13,6 +13,7 @@ from torchvision.ops import clip_boxes_to_image, nms
 
 from clipgap.config import DetectorConfig
 from clipgap.detector.anchors import Anchors
+from clipgap.detector.sampler import Sampler
 
 
 class FloatHead(RPNHead):  # type: ignore[misc]
@@ -53,6 +54,7 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
             {"training": config.rpn_post_nms_top_n_train, "testing": config.rpn_post_nms_top_n_test},
             config.rpn_nms_thresh,
         )
+        self.fg_bg_sampler = Sampler(config.rpn_batch_size_per_image, config.rpn_positive_fraction)
         self.box_coder = BoxCoder(config.rpn_reg_weights, math.log(config.box_growth_limit))
 
     def filter_proposals(

@@ -13,7 +13,7 @@ from clipgap.engine.names import before
 from clipgap.engine.progress import log
 from clipgap.errors import WeightsError
 from clipgap.files import write_then_rename
-from clipgap.weights import load_plain, require_checksums
+from clipgap.weights import bytes_of, load_plain, require_checksums
 
 
 class Checkpoints:
@@ -40,7 +40,10 @@ class Checkpoints:
             if self.file.is_file():
                 self.file.replace(self.before)
 
-        write_then_rename(self.file, lambda path: torch.save({"kind": self.kind, **content}, path), keep_the_old)
+        def write(path: Path) -> None:
+            torch.save({"kind": self.kind, **content}, path)
+
+        write_then_rename(self.file, write, keep_the_old, needs=bytes_of(content))
 
     def load(self) -> dict[str, Any] | None:
         """The newest one that is whole; None where none is there. A damaged newest is put aside, with a warning.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +13,10 @@ from PIL import Image
 from clipgap import __version__
 from clipgap.corruptions import CORRUPTIONS, LEAST_SIDE, corrupt
 from clipgap.data import DetectionDataset, Sample
+from clipgap.engine.robustness_folder import CACHE, require_cache
 from clipgap.errors import DataError
-from clipgap.files import require_new, sweep, write_text, write_then_rename
+from clipgap.files import sweep, write_bytes, write_text
 from clipgap.parse import parse_json
-
-CACHE_FILE = "cache.json"
 
 
 class CorruptedSamples:
@@ -63,7 +63,9 @@ class CorruptedSamples:
         if kept:
             return Sample(kept, self.dataset.target(index))
         made = self._make(index, name, severity)
-        write_then_rename(path, lambda place: made.image.save(place, "PNG", compress_level=1), lasting=False)
+        encoded = io.BytesIO()
+        made.image.save(encoded, "PNG", compress_level=1)
+        write_bytes(path, encoded.getbuffer(), lasting=False)
         return made
 
     def _make(self, index: int, name: str, severity: int) -> Sample:
@@ -84,11 +86,11 @@ def open_cache(folder: Path, dataset: DetectionDataset, seed: int) -> None:
         DataError: they are others', or the folder holds something else.
     """
     mine = {"seed": seed, "images": dataset.digest(boxes=False), "clipgap": __version__}
-    file = folder / CACHE_FILE
+    file = folder / CACHE
+    require_cache(folder)
     for place in (folder, *folder.glob("*/*/")):
         sweep(place)
     if not file.is_file():
-        require_new(folder, "--cache")
         write_text(file, json.dumps(mine))
         return
     try:

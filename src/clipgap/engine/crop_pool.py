@@ -37,6 +37,8 @@ class CropPool:
             filled += len(part)
 
     def draw(self, crops: int, seed: int, step: int) -> Seen:
-        """What `Fitter.embed` gives, of so many crops of the pool, another choice for every step."""
+        """What `Fitter.embed` gives, of so many crops of the pool, another choice for every step; of several processes
+        each looks at its share."""
         chosen = torch.randint(len(self.features), (crops,), generator=generator_for(seed, 6, step))
-        return self.fitter.look(self.features[chosen].float())
+        group = self.fitter.group
+        return self.fitter.look(self.features[chosen[group.rank :: group.size]].float())

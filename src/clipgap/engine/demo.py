@@ -23,7 +23,7 @@ from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import pick_device
 from clipgap.engine.train import train
 from clipgap.errors import DataError
-from clipgap.files import alone_in, require_new, sweep, write_text, write_then_rename
+from clipgap.files import alone_in, require_new, sweep, write_bytes, write_text
 from clipgap.world import DOMAINS, write_world
 
 SHOWN = 6
@@ -161,7 +161,7 @@ def _compare(out: Path, config: RunConfig, file: Path) -> None:
         columns.append(column)
     encoded = io.BytesIO()
     sheet(columns, NOTE).save(encoded, format="JPEG", quality=92)
-    write_then_rename(file, lambda temporary: temporary.write_bytes(encoded.getbuffer()))
+    write_bytes(file, encoded.getbuffer())
 
 
 def _found(folder: Path) -> list[dict[str, Any]]:

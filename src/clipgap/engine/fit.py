@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,57 +16,85 @@ from clipgap.augment import SemanticAugmentations
 from clipgap.clip import load_clip
 from clipgap.config import RunConfig
 from clipgap.data import DetectionDataset, Domain, load_domains
-from clipgap.engine.checkpoints import Checkpoints
 from clipgap.engine.crop_pool import CropPool
 from clipgap.engine.fitter import Fitter, Seen, chosen_prompts, crop_batches, make_fitter
+from clipgap.engine.half_done import HalfDone
 from clipgap.engine.names import half_done, is_saved
 from clipgap.engine.progress import Report, log, progress_bar
-from clipgap.engine.runtime import pick_device
+from clipgap.engine.runtime import Place, take_place, tell_own_statistics
 from clipgap.engine.stopping import Stopping, stop_signals
-from clipgap.errors import DataError, Interrupted, TrainingError
+from clipgap.errors import ConfigError, DataError, Interrupted, TrainingError
 from clipgap.files import alone_at, require_new_file, sweep
 from clipgap.prompts import PromptSet
 
 JUDGE_EVERY = 10
 """Steps between two looks at the held-out crops, where `fit.patience` asks for them."""
-KIND = "clipgap fit"
-"""What its checkpoints are of."""
 SAVE_EVERY = 50
 """Steps between two saves of the half-done offsets, for `--resume`."""
 
 
 def fit(
-    config: RunConfig, out: str | Path | None = None, *, resume: bool = False, show: bool = True
+    config: RunConfig,
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+    show: bool = True,
+    place: Place | None = None,
 ) -> SemanticAugmentations:
     """Fit the offsets that a run config describes; write them to `out` where one is given.
+
+    Args:
+        config: the run config.
+        out: the file of offsets.
+        resume: go on with what is half done beside `out`.
+        show: a progress bar.
+        place: `take_place` of `config.run` gives it, for who asks which process is the main one.
 
     Raises:
         ClipgapError: prompts, data, CLIP or settings that cannot be used; a loss that is not finite.
         Interrupted: by Ctrl-C or SIGTERM, between two steps, after what is half done was written beside `out`.
+        LostError: another process has ended.
     """
-    out = Path(out) if out else None
+    out, place = Path(out) if out else None, place or take_place(config.run)
+    group, show = place.group, show and place.group.main
+    if config.fit.images_per_step % group.size:
+        raise ConfigError(
+            f"fit.images_per_step={config.fit.images_per_step}: {group.size} processes cannot share them evenly; "
+            f"set a multiple of {group.size}, or run.devices=1"
+        )
     if not out:
-        return _fit(config, None, resume, show)
+        with group.kept():
+            return _fit(config, None, resume, show, place)
     config.data.refuse_inside(out, "--out")
-    with alone_at(out):
-        sweep(out.parent, out.name)
-        if resume and out.is_file() and is_saved(half_done(out)):  # it was killed between its last two acts
-            fitted = SemanticAugmentations.load(out)
-            if fitted.record.get("settings") == _settings(config):
-                Checkpoints(half_done(out), KIND).remove()
-                return fitted
+    with group.kept(), group.by_main(partial(alone_at, out)):
+        if group.main:
+            sweep(out.parent, out.name)
+        fitted = _of_before(out, config) if resume else None
+        group.exchange(None)  # all have looked before anything is taken away
+        if fitted:
+            HalfDone(out, config, "", group.main).remove()
+            return fitted
         require_new_file(out, "--out")
-        return _fit(config, out, resume, show)
+        return _fit(config, out, resume, show, place)
 
 
-def _fit(config: RunConfig, out: Path | None, resume: bool, show: bool) -> SemanticAugmentations:
-    device = pick_device(config.run)
+def _of_before(out: Path, config: RunConfig) -> SemanticAugmentations | None:
+    """The offsets of a fit that was killed between its last two acts: they are there, and so is what was half done."""
+    if not (out.is_file() and is_saved(half_done(out))):
+        return None
+    fitted = SemanticAugmentations.load(out)
+    return fitted if fitted.record.get("settings") == _settings(config) else None
+
+
+def _fit(config: RunConfig, out: Path | None, resume: bool, show: bool, place: Place) -> SemanticAugmentations:
+    group = place.group
+    tell_own_statistics(config.batch_norm, group)
     prompts = PromptSet.from_config(config.data.prompts)
-    clip = load_clip(config.clip)
+    clip = group.main_first(partial(load_clip, config.clip))
     weights_hash = clip.weights_hash  # before BatchNorm in train mode moves its averages
     dataset = training_set(load_domains(config.data).source)
-    fitter = make_fitter(clip, prompts, config, device)
-    state = _HalfDone(out, config, weights_hash)
+    fitter = make_fitter(clip, prompts, config, place.device, group)
+    state = HalfDone(out, config, weights_hash, group.main)
     if not resume:
         state.require_new()
     first = state.restore(fitter) if resume else 0
@@ -90,7 +119,7 @@ def _fit(config: RunConfig, out: Path | None, resume: bool, show: bool) -> Seman
     offsets = torch.stack([offset.detach().cpu() for offset in fitter.offsets])
     scales = fitter.scales.cpu() if fitter.scales is not None else None
     augmentations = SemanticAugmentations(offsets, prompts, clip.name, weights_hash, record, scales)
-    if out:
+    if out and group.main:
         augmentations.save(out)
         state.remove()
     return augmentations
@@ -125,7 +154,7 @@ class _Steps:
 
     fitter: Fitter
     config: RunConfig
-    state: _HalfDone
+    state: HalfDone
     stopping: Stopping
     report: Report
 
@@ -145,10 +174,11 @@ class _Steps:
                 self.state.objectives.append(fitter.pooled_objective(judged))
                 if _has_stopped_falling(self.state.objectives, settings.patience // JUDGE_EVERY):
                     break
-            if done < settings.steps and (self.stopping.signal or done % SAVE_EVERY == 0):
+            stop = self.stopping.agreed(fitter.group)
+            if done < settings.steps and (stop or done % SAVE_EVERY == 0):
                 _require_finite(fitter, done)
                 self.state.save(fitter, done)
-                if self.stopping.signal:
+                if stop:
                     raise self._interrupted(done)
         _require_finite(fitter, int(figures.get("steps", first)))
         return figures
@@ -184,7 +214,7 @@ def _looks(fitter: Fitter, dataset: DetectionDataset, config: RunConfig, first: 
     """What every step from `first` on is fitted on: new crops, or some of a pool of `fit.pool`, which is filled now."""
     settings = config.fit
     if not settings.pool:
-        return map(fitter.embed, crop_batches(dataset, config, fitter.clip, first, settings.steps))
+        return map(fitter.embed, crop_batches(dataset, config, fitter.clip, first, settings.steps, fitter.group))
     crops = settings.images_per_step * settings.crops_per_image
     begin = settings.steps + 1  # behind the batch that is held out
     batches = crop_batches(dataset, config, fitter.clip, begin, begin + -(-settings.pool // crops))
@@ -196,49 +226,3 @@ def _has_stopped_falling(values: list[float], patience: int) -> bool:
     """Whether none of the last `patience` values, at least one, is below all before them."""
     patience = max(patience, 1)
     return len(values) > patience and min(values[-patience:]) >= min(values[:-patience])
-
-
-class _HalfDone:
-    """The files beside `out` that let an interrupted fit go on."""
-
-    def __init__(self, out: Path | None, config: RunConfig, weights_hash: str) -> None:
-        self.checkpoints = Checkpoints(half_done(out), KIND) if out else None
-        relevant = config.model_dump(mode="json", include={"data", "image", "fit", "batch_norm", "run"})
-        relevant["run"] = {key: relevant["run"][key] for key in ("seed", "precision")}
-        self.settings: dict[str, Any] = relevant | {"weights": weights_hash}
-        self.objectives: list[float] = []
-        """Of the pooled offsets on held-out crops, every `JUDGE_EVERY` steps."""
-
-    def require_new(self) -> None:
-        if self.checkpoints and is_saved(self.checkpoints.file):
-            file = self.checkpoints.file
-            raise DataError(f"{file}: a fit was begun; --resume goes on with it, or remove {file}*")
-
-    def save(self, fitter: Fitter, step: int) -> None:
-        if self.checkpoints:
-            content = {
-                "settings": repr(self.settings),
-                "step": step,
-                "objectives": self.objectives,
-                "parameters": [parameter.detach() for parameter in fitter.parameters],
-                "optimizer": fitter.optimizer.state_dict(),
-            }
-            self.checkpoints.save(content)
-
-    def restore(self, fitter: Fitter) -> int:
-        content = self.checkpoints.load() if self.checkpoints else None
-        if content is None or self.checkpoints is None:
-            place = f" ({self.checkpoints.file} is not there)" if self.checkpoints else ""
-            raise DataError(f"--resume: nothing to resume{place}; leave --resume out")
-        file = self.checkpoints.file
-        if content["settings"] != repr(self.settings):
-            raise DataError(f"--resume: {file} was begun with other settings; use those, or move {file}* away")
-        for parameter, saved in zip(fitter.parameters, content["parameters"], strict=True):
-            parameter.data.copy_(saved)
-        fitter.optimizer.load_state_dict(content["optimizer"])
-        self.objectives = content["objectives"]
-        return int(content["step"])
-
-    def remove(self) -> None:
-        if self.checkpoints:
-            self.checkpoints.remove()

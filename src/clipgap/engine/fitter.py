@@ -19,6 +19,7 @@ from clipgap.data import DetectionDataset, Sample, random_crop, resize, resize_s
 from clipgap.data import flip as flip_sample
 from clipgap.data.stream import SampleStream, generator_for
 from clipgap.errors import ConfigError
+from clipgap.group import ALONE, Group
 from clipgap.prompts import PromptSet
 
 Begun = tuple[Tensor, Tensor]
@@ -67,9 +68,11 @@ class Fitter:
         config: FitConfig,
         device: torch.device,
         half: bool = False,
+        group: Group = ALONE,
     ) -> None:
-        """`half`: multiply in bfloat16 where autocast does; offsets, embeddings and losses stay float32."""
-        self.clip, self.half = clip.to(device), half
+        """`half`: multiply in bfloat16 where autocast does; offsets, embeddings and losses stay float32. Of a `group`
+        every process has its share of the crops."""
+        self.clip, self.half, self.group = clip.to(device), half, group
         set_batch_norm(clip.model.visual, batch_norm)
         frozen = batch_norm == "frozen"
         self.trunk = (clip.trunk.folded() if frozen else clip.trunk).to(memory_format=torch.channels_last)
@@ -101,7 +104,9 @@ class Fitter:
             loss = (losses.direction + losses.l1) / (len(self.offsets) + 1)
             for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
                 parameter.grad = gradient
+            self.group.average(cast(Tensor, parameter.grad) for parameter in parameters)
             total = Losses(*(kept + new.detach() for kept, new in zip(total, losses, strict=True)))
+        self.group.average(total)
         self.optimizer.step()
         return Losses(*(loss / len(chosen) for loss in total))
 
@@ -181,7 +186,9 @@ class Fitter:
         return torch.autocast(self.directions.device.type, torch.bfloat16, enabled=self.half)
 
 
-def make_fitter(clip: Clip, prompts: PromptSet, config: RunConfig, device: torch.device) -> Fitter:
+def make_fitter(
+    clip: Clip, prompts: PromptSet, config: RunConfig, device: torch.device, group: Group = ALONE
+) -> Fitter:
     """The fitter that a run config describes.
 
     Raises:
@@ -191,7 +198,8 @@ def make_fitter(clip: Clip, prompts: PromptSet, config: RunConfig, device: torch
         raise ConfigError(
             f"fit.prompts_per_step={config.fit.prompts_per_step}: there are {len(prompts.targets)} target prompts"
         )
-    return Fitter(clip, prompts, config.batch_norm, config.fit, device, config.run.precision == "bf16-mixed")
+    half = config.run.precision == "bf16-mixed"
+    return Fitter(clip, prompts, config.batch_norm, config.fit, device, half, group)
 
 
 def chosen_prompts(config: RunConfig, count: int, step: int) -> list[int]:
@@ -203,11 +211,19 @@ def chosen_prompts(config: RunConfig, count: int, step: int) -> list[int]:
 
 
 def crop_batches(
-    dataset: DetectionDataset, config: RunConfig, clip: Backbone, first: int, last: int
+    dataset: DetectionDataset, config: RunConfig, clip: Backbone, first: int, last: int, group: Group = ALONE
 ) -> Iterator[Tensor]:
-    """Crops (images_per_step * crops_per_image, 3, S, S) of the steps `first` to `last - 1`."""
+    """Crops (images_per_step * crops_per_image, 3, S, S) of the steps `first` to `last - 1`; of several processes each
+    has its share."""
     make = MakeCrops(config.fit, config.image, clip.tower_spec.image_size)
     stream = SampleStream(
-        dataset, make, seed=config.run.seed, batch_size=config.fit.images_per_step, first=first, last=last
+        dataset,
+        make,
+        seed=config.run.seed,
+        batch_size=config.fit.images_per_step // group.size,
+        first=first,
+        last=last,
+        rank=group.rank,
+        processes=group.size,
     )
     return cast(Iterator[Tensor], stream.batches(config.run.workers if last - first > 1 else 0, torch.cat))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from clipgap.files import require_new
@@ -14,6 +15,8 @@ CONFIG, RECORD, METRICS, CHECKPOINT, BAD_BATCHES = (
     "checkpoint.pt",
     "bad_batch.json",
 )
+ALBUM = "album.npy"
+"""What a pre-training cuts its crops from; there is a JSON beside it when it is whole."""
 UNSAVED = (CONFIG, RECORD, METRICS)
 """All that a run leaves before its first checkpoint, where nothing went wrong."""
 
@@ -31,6 +34,27 @@ def before(checkpoint: Path) -> Path:
 def is_saved(checkpoint: Path) -> bool:
     """Whether there is a checkpoint to go on from, or the one before it."""
     return checkpoint.is_file() or before(checkpoint).is_file()
+
+
+def goes_on(folder: Path, resume: bool) -> bool:
+    """Whether a run goes on: it is asked for, or torchrun has started it again after one of its processes had ended."""
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return resume or (again and is_saved(folder / CHECKPOINT))
+
+
+def drawn(album: Path) -> Path:
+    """The JSON that is beside an album when it is whole."""
+    return album.with_suffix(".json")
+
+
+def require_new_pretraining(folder: Path) -> None:
+    """Make sure that a pre-training can begin in a folder: nothing is there but an album that was not drawn whole.
+
+    Raises:
+        DataError: something is, or nothing can be written there.
+    """
+    unsaved = () if drawn(folder / ALBUM).is_file() else (ALBUM,)
+    require_new(folder, "--out (--resume goes on with a pre-training)", besides=unsaved)
 
 
 def require_new_run(folder: Path) -> None:

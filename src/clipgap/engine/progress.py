@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from time import monotonic
 from typing import Protocol, TypeVar
@@ -109,7 +109,7 @@ class Lines:
 
     def say(self) -> None:
         """Print the line."""
-        with self._lock:
+        with self._lock, suppress(OSError):  # where the disk is full of which stderr is a file, the work goes on
             log.print(self.line(), highlight=False)
 
     def _now_and_then(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from clipgap.engine.evaluate import Samples, Scorable, load_scorable, require_sa
 from clipgap.engine.predict.folder import LineFile
 from clipgap.engine.progress import progress_bar
 from clipgap.engine.robustness_folder import open_results
-from clipgap.engine.runtime import tell_warnings
+from clipgap.engine.runtime import Place, take_place, tell_warnings
 from clipgap.errors import DataError
+from clipgap.group import Group
 from clipgap.metrics import Result, RobustnessTable
 
 CLEAN = ("clean", 0)
@@ -48,20 +50,35 @@ class RobustnessSettings:
 
 
 def evaluate_corruptions(
-    run: Path | Scorable, config: RunConfig, settings: RobustnessSettings, *, show: bool = True
+    run: Path | Scorable,
+    config: RunConfig,
+    settings: RobustnessSettings,
+    *,
+    show: bool = True,
+    place: Place | None = None,
 ) -> RobustnessTable:
     """Score a detector on the split of the source that `evaluate` scores, as it is and under corruptions.
 
     Args:
         run: a run folder, any Detector folder, or a loaded detector.
-        config: its `data`, `evaluate`, `run.seed`, `run.workers` and `run.device` count.
+        config: its `data`, `evaluate` and `run` count.
         settings: which corruptions, and where results are kept.
         show: a progress bar.
+        place: `take_place` of its `run` gives it, for who asks which process is the main one.
 
     Raises:
         DataError: no split to score, faults in it, an image too small to be corrupted, or a folder of something else.
+        LostError: another process has ended.
     """
-    detector, notes = load_scorable(run, config)
+    place = place or take_place(config.run)
+    with place.group.kept():
+        return _evaluated(run, config, settings, show and place.group.main, place)
+
+
+def _evaluated(
+    run: Path | Scorable, config: RunConfig, settings: RobustnessSettings, show: bool, place: Place
+) -> RobustnessTable:
+    detector, notes = load_scorable(run, place.device)
     domains = load_domains(config.data)
     require_same_classes(detector, domains)
     source, dataset = domains.source, domains.source.scored
@@ -70,7 +87,7 @@ def evaluate_corruptions(
     if show:
         tell_warnings(source.name, dataset)
     rule = config.evaluate.by(source.metric)
-    scored = _score_all(detector.for_inference(rule.precision), dataset, config, rule, settings, show)
+    scored = _score_all(detector.for_inference(rule.precision), dataset, config, rule, settings, show, place.group)
     standard = set(settings.corruptions) == set(STANDARD) and len(settings.severities) == 5
     return RobustnessTable(
         metric=rule.metric,
@@ -93,20 +110,22 @@ def _score_all(
     rule: EvaluateConfig,
     settings: RobustnessSettings,
     show: bool,
+    group: Group,
 ) -> dict[Round, Result]:
     """The results of all rounds, those in the folder of results among them."""
     seed, rounds = config.run.seed, settings.rounds
     images: dict[Round, Samples] = {one: CorruptedSamples(dataset, [one], seed, settings.cache) for one in rounds[1:]}
     images[CLEAN] = dataset
     if settings.cache:
-        open_cache(settings.cache, dataset, seed)
+        group.main_first(partial(open_cache, settings.cache, dataset, seed))
     asked = _asked(config, dataset, rule, settings.detector)
-    with open_results(settings.out, settings.resume, asked) if settings.out else nullcontext() as lines:
-        scored = _read(lines) if lines else {}
+    opened = partial(open_results, settings.out, settings.resume, asked) if settings.out else nullcontext
+    with group.by_main(opened) as lines:
+        scored = group.exchange(_read(lines) if lines else {})[0]
         done = len(dataset) * sum(one in scored for one in rounds)
         with progress_bar("score under corruption", len(dataset) * len(rounds), done, show) as report:
             for name, severity in (one for one in rounds if one not in scored):
-                result = score_images(detector, images[name, severity], rule, config.run.workers, report)
+                result = score_images(detector, images[name, severity], rule, config.run.workers, report, group)
                 scored[name, severity] = result
                 if lines:
                     lines.add({"number": lines.next, "corruption": name, "severity": severity, **asdict(result)})

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clipgap.engine.predict.folder import LineFile, writing
+from clipgap.engine.predict.folder import LineFile
 from clipgap.errors import DataError
-from clipgap.files import alone_in, require_new, sweep, write_text
+from clipgap.files import alone_in, require_new, require_place, sweep, write_text
 from clipgap.parse import parse_json
 
-ASKED, LINES = "robustness.json", "corruptions.jsonl"
+ASKED, LINES, CACHE = "robustness.json", "corruptions.jsonl", "cache.json"
 
 
 def require_results(out: Path, resume: bool) -> None:
@@ -27,9 +27,22 @@ def require_results(out: Path, resume: bool) -> None:
         DataError: it holds something already, or there is nothing to go on with.
     """
     if not resume:
-        require_new(out, "--out (--resume goes on with results)")
+        begun = (out / LINES).is_file()
+        require_new(out, "--out (--resume goes on with results)", besides=() if begun else (ASKED,))
     elif not (out / ASKED).is_file():
         raise DataError(f"{out}: no results to go on with ({ASKED} is not there); leave --resume out")
+    require_place(out, "--out")
+
+
+def require_cache(folder: Path) -> None:
+    """Make sure, as far as that can be seen without the images, that a folder can keep them.
+
+    Raises:
+        DataError: it holds something else, or cannot be written to.
+    """
+    if not (folder / CACHE).is_file():
+        require_new(folder, "--cache")
+    require_place(folder, "--cache")
 
 
 @contextmanager
@@ -50,8 +63,7 @@ def open_results(out: Path, resume: bool, asked: dict[str, Any]) -> Iterator[Lin
         if resume:
             _require_same(out, asked)
         else:
-            with writing(out / ASKED):
-                write_text(out / ASKED, json.dumps(asked, indent=1))
+            write_text(out / ASKED, json.dumps(asked, indent=1))
         lines = LineFile(out / LINES, "number", 1)
         try:
             yield lines

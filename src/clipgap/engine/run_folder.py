@@ -22,7 +22,7 @@ from clipgap.engine.names import BAD_BATCHES, CHECKPOINT, CONFIG, METRICS, RECOR
 from clipgap.engine.progress import log
 from clipgap.engine.runtime import environment_record
 from clipgap.errors import ConfigError, WeightsError
-from clipgap.files import hash_of_file, sweep, to_disk, write_text
+from clipgap.files import add_line, hash_of_file, sweep, to_disk, write_text, writes_to
 from clipgap.parse import UnreadableError, parse_json, parse_yaml, sealed
 from clipgap.weights import require_finite
 
@@ -133,18 +133,21 @@ class RunFolder:
 
     def log(self, line: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl."""
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        if self.main:
+            add_line(self.metrics, json.dumps(line))
 
-    def save_detector(self, detector: Detector) -> str:
-        """Replace the run's detector; the SHA-256 of its weights."""
+    def save_detector(self, detector: Detector) -> str | None:
+        """Replace the run's detector; the SHA-256 of its weights, None where another process writes them."""
+        if not self.main:
+            return None
         detector.save(self.path)
         return str(detector.spec.weights)
 
     def save_checkpoint(self, content: dict[str, Any]) -> None:
         """Write the newest checkpoint, after the metrics of its steps are on the disk."""
         if self.metrics.is_file():
-            to_disk(self.metrics)
+            with writes_to(self.metrics):  # some file systems tell only now that they are full
+                to_disk(self.metrics)
         self.checkpoints.save(content)
 
     def note_bad_batch(self, content: dict[str, Any]) -> Path:

@@ -8,17 +8,20 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision
 
-from clipgap.config import RunSection
+from clipgap.config import BatchNorm, RunSection
 from clipgap.data import DetectionDataset
 from clipgap.engine.progress import log
 from clipgap.errors import ConfigError
+from clipgap.group import Group
 
 PACKAGES = ("clipgap", "torch", "torchvision", "open_clip_torch", "lightning-fabric", "supervision", "numpy", "pillow")
 T = TypeVar("T")
@@ -39,7 +42,10 @@ def make_fabric(run: RunSection) -> Fabric:
     Raises:
         ConfigError: the device is not on this machine, or torchrun has started another number of processes.
     """
-    started = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else run.devices
+    if run.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for
+        torch.use_deterministic_algorithms(True)
+    started = int(os.environ["LOCAL_WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else run.devices
     if started != run.devices:
         raise ConfigError(
             f"run.devices={run.devices}, but torchrun has started {started} processes here: "
@@ -53,15 +59,48 @@ def make_fabric(run: RunSection) -> Fabric:
     gpus = torch.cuda.device_count() if accelerator in ("auto", "cuda") else 0
     if gpus and run.devices > gpus:
         raise ConfigError(f"run.devices={run.devices}: there are {gpus} GPUs here")
-    strategy = "ddp" if run.devices > 1 else "auto"
-    whole = Fabric(accelerator=accelerator, devices=run.devices, strategy=strategy)
+    machines = _machines()
+    processes: dict[str, Any] = {"accelerator": accelerator, "devices": run.devices, "num_nodes": machines}
+    processes["strategy"] = "ddp" if run.devices * machines > 1 else "auto"
+    whole = Fabric(**processes)
     if run.precision == "32-true":
         return whole
     kind = whole.device.type  # what Fabric makes of auto: it knows Apple's GPUs too
     if run.precision == "16-mixed" and kind == "cpu":
         raise ConfigError("run.precision=16-mixed: a CPU has none; set bf16-mixed or 32-true")
     precision = BoxKeepingPrecision(run.precision, kind)
-    return Fabric(accelerator=accelerator, devices=run.devices, strategy=strategy, plugins=precision)
+    return Fabric(**processes, plugins=precision)
+
+
+def _machines() -> int:
+    """How many machines torchrun or SLURM's srun has started this job's processes on."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return int(os.environ["WORLD_SIZE"]) // int(os.environ["LOCAL_WORLD_SIZE"])
+    return int(os.environ.get("SLURM_NNODES", "1")) if SLURMEnvironment.detect() else 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process computes, and with whom."""
+
+    device: torch.device
+    group: Group
+
+
+def take_place(run: RunSection) -> Place:
+    """Begin the processes that the settings ask for; each goes on from here.
+
+    Raises:
+        ConfigError: as `make_fabric`.
+    """
+    fabric = make_fabric(run)
+    fabric.launch()
+    return Place(fabric.device, group_of(fabric))
+
+
+def group_of(fabric: Fabric, views: int = 1) -> Group:
+    """The processes that Fabric has launched, with so many views of every image in a batch."""
+    return Group(fabric.global_rank, fabric.world_size, views)
 
 
 def pick_device(run: RunSection) -> torch.device:
@@ -71,6 +110,13 @@ def pick_device(run: RunSection) -> torch.device:
         ConfigError: as `make_fabric`.
     """
     return make_fabric(run.model_copy(update={"devices": 1})).device
+
+
+def tell_own_statistics(batch_norm: BatchNorm, group: Group) -> None:
+    """Say where several processes do not do what one with all of their images would."""
+    if batch_norm == "train" and group.size > 1 and group.main:
+        said = "every process takes its statistics of its own images; with frozen it is as one with all would"
+        log.print(f"warning: batch_norm=train: {said}", style="yellow")
 
 
 def tell_warnings(name: str, dataset: DetectionDataset) -> None:

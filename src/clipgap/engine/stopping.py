@@ -10,12 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
-from typing import TYPE_CHECKING
 
+from clipgap.group import Group
 from clipgap.processes import ENDING
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 AGAIN = 0.3
 """Seconds within which a signal again is the same request: torchrun passes on what the terminal has sent to all."""
@@ -43,14 +40,9 @@ class Stopping:
         self._at_once = False
         self._heard = 0.0
 
-    def agreed(self, fabric: Fabric) -> bool:
+    def agreed(self, group: Group) -> bool:
         """Whether any of the processes was asked. All must call it, and all are told the same."""
-        if fabric.world_size > 1:
-            import torch
-
-            numbers = fabric.all_reduce(torch.tensor(self.signal, device=fabric.device), reduce_op="max")
-            assert isinstance(numbers, torch.Tensor)
-            self.signal = int(numbers)
+        self.signal = max(group.exchange(self.signal))
         return self.signal != 0
 
     @contextmanager

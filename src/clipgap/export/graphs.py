@@ -27,7 +27,7 @@ from torch.export import Dim
 
 from clipgap.detector import Detector
 from clipgap.errors import ClipgapError
-from clipgap.files import alone_in, hash_of_file, require_new, sweep, write_text, write_then_rename
+from clipgap.files import hash_of_file, new_folder, require_new, write_text, write_then_rename
 
 FEATURES_FILE, REGIONS_FILE, DETECTOR_FILE = "features.onnx", "regions.onnx", "detector.json"
 FORMAT = "clipgap onnx 1"
@@ -74,9 +74,8 @@ def export_onnx(detector: Detector, out: Path) -> float:
         )
     onnxruntime()
     require_new(out, "--out")
-    with alone_in(out):
-        sweep(out)
-        return _export(detector, out)
+    with new_folder(out) as half_made:
+        return _export(detector, half_made)
 
 
 def _export(detector: Detector, out: Path) -> float:

@@ -12,12 +12,12 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from clipgap.errors import DataError
 from clipgap.files.hidden import HIDDEN, hidden_beside
-from clipgap.files.writing import cannot_write
+from clipgap.files.writing import folder_for, writes_to
 
 LOCK = f"{HIDDEN}lock"
 """The file in a folder that carries its lock."""
@@ -51,27 +51,20 @@ def alone_at(file: Path) -> Iterator[None]:
 
 @contextmanager
 def _alone(lock: Path, what: Path) -> Iterator[None]:
-    folder = lock.absolute().parent
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
     descriptor = -1
-    try:
+    with ExitStack() as stack:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            descriptor = _take(lock, what)
-            os.truncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        except OSError as error:
-            raise cannot_write(error, what) from None
-        yield
-    finally:
-        if descriptor >= 0:
-            lock.unlink(missing_ok=True)
-            _held.discard(descriptor)
-            os.close(descriptor)
-        for one in made:
-            if not one.is_dir() or any(one.iterdir()):
-                break
-            one.rmdir()
+            with writes_to(what):
+                stack.enter_context(folder_for(lock.absolute().parent))
+                descriptor = _take(lock, what)
+                os.truncate(descriptor, 0)
+                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+            yield
+        finally:
+            if descriptor >= 0:
+                lock.unlink(missing_ok=True)
+                _held.discard(descriptor)
+                os.close(descriptor)
 
 
 def _take(lock: Path, what: Path) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Container
 from pathlib import Path
 
 from clipgap.errors import DataError
-from clipgap.files.hidden import is_ours
+from clipgap.files.hidden import is_ours, temporary_beside
+from clipgap.files.writing import FULL, cannot_write
 
 
 def require_new(path: Path, option: str, besides: Container[str] = ()) -> None:
@@ -38,13 +39,33 @@ def require_new_file(path: Path, option: str) -> None:
 
 
 def require_place(path: Path, option: str) -> None:
-    """Make sure, before any work is done, that its result can be written.
+    """Make sure, before any work is done, that its result can be written: by writing there, which alone can tell.
 
     Raises:
-        DataError: what should hold it is no folder, or one that may not be written to.
+        DataError: what should hold it is no folder, or one that may not be written to, or the disk is full.
     """
-    place = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
+    place = path if path.is_dir() else next(one for one in path.absolute().parents if os.path.lexists(one))
     if not place.is_dir():
         raise DataError(f"{path}: {place} is not a folder; choose another {option}")
-    if not os.access(path if path.is_dir() else place, os.W_OK | os.X_OK):
-        raise DataError(f"{path}: {place} may not be written to; choose another {option}")
+    trial = temporary_beside(place / "trial")
+    try:
+        trial.mkdir(exist_ok=True)
+        trial.rmdir()
+    except OSError as error:
+        if error.errno in FULL:
+            raise cannot_write(error, path) from None
+        said = f"{path}: {place} may not be written to ({error.strerror}); choose another {option}"
+        raise DataError(said) from None
+
+
+def require_apart(one: Path, other: Path, options: tuple[str, str]) -> None:
+    """Make sure that neither of two results is to be where the other one is.
+
+    Raises:
+        DataError: they are the same, or one is inside of the other.
+    """
+    first, second = (Path(os.path.realpath(path)) for path in (one, other))
+    for inner, outer, told in ((first, second, options), (second, first, options[::-1])):
+        if inner.is_relative_to(outer):
+            path = one if inner is first else other
+            raise DataError(f"{path}: {told[0]} is the same as {told[1]}, or inside of it; choose another {told[0]}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clipgap.files import write_text
+from clipgap.files import write_text, writes_to
 from clipgap.processes import pool
 from clipgap.world.canvas import HEIGHT, WIDTH
 from clipgap.world.optics import Condition, photograph
@@ -74,14 +76,31 @@ def draw_album(
 def _draw_all(
     file: Path, scenes: int, style: Style, conditions: tuple[Condition, ...], seed: int, workers: int, report: Counter
 ) -> list[tuple[Thing, ...]]:
-    np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(scenes, HEIGHT, WIDTH, 3)).flush()
     task = partial(_draw_chunk, file, scenes, style, conditions, seed)
     things: list[tuple[Thing, ...]] = []
-    with pool(workers) as drawers:
-        for chunk in drawers.map(task, range(0, scenes, CHUNK)):
-            things += chunk
-            report(len(chunk))
+    try:
+        with writes_to(file):
+            np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(scenes, HEIGHT, WIDTH, 3)).flush()
+            _reserve(file)
+        with pool(workers) as drawers:
+            for chunk in drawers.map(task, range(0, scenes, CHUNK)):
+                things += chunk
+                report(len(chunk))
+    except BaseException:  # it is drawn again from its first scene on
+        file.unlink(missing_ok=True)
+        raise
     return things
+
+
+def _reserve(file: Path) -> None:
+    """Have the whole file's room: whoever writes into the memory of a file that finds none is ended by the system."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            with file.open("r+b") as opened:
+                os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems cannot
+                raise
 
 
 def _draw_chunk(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +11,7 @@ import cv2
 from numpy.random import default_rng
 from PIL import Image
 
-from clipgap.files import alone_at, make_way, require_new, sweep, temporary_beside
+from clipgap.files import new_folder, require_new
 from clipgap.processes import pool
 from clipgap.world.canvas import HEIGHT, WIDTH
 from clipgap.world.kinds import SOURCE, Kind, kind_of
@@ -41,23 +40,14 @@ def write_world(
 
     Raises:
         ConfigError: there is no such kind.
-        DataError: the folder holds something already.
+        DataError: the folder holds something already, or cannot be written.
     """
     domains = kind_of(kind).domains
     require_new(folder, "--out")
-    with alone_at(folder):
-        sweep(folder.parent, folder.name)
-        half_made = temporary_beside(folder)
-        try:
-            for domain in domains:
-                lists = (
-                    {"train": scenes, "val": held_out, "test": held_out} if domain == SOURCE else {"train": held_out}
-                )
-                write_domain(half_made / domain, (domain,), seed, lists, workers, report, kind)
-            make_way(folder)
-            half_made.rename(folder)
-        finally:
-            shutil.rmtree(half_made, ignore_errors=True)
+    with new_folder(folder) as half_made:
+        for domain in domains:
+            lists = {"train": scenes, "val": held_out, "test": held_out} if domain == SOURCE else {"train": held_out}
+            write_domain(half_made / domain, (domain,), seed, lists, workers, report, kind)
 
 
 def write_domain(

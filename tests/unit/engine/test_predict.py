@@ -19,7 +19,8 @@ from PIL import Image
 from clipgap.data import load_domains
 from clipgap.engine.predict import PredictSettings, Truth, job, predict
 from clipgap.engine.predict.video import Video, write_video
-from clipgap.errors import DataError, Interrupted
+from clipgap.errors import DataError, DiskError, Interrupted
+from clipgap.files import writes_to
 from tests.datasets import data_config, make_voc
 
 EVERYTHING = PredictSettings(draw_score=0.0)
@@ -181,6 +182,20 @@ def full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def test_no_detections_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished, kept = job.finished, []
+
+    def seen(folder: job.ResultFolder, done: job.LineFile, classes: list[str]) -> job.Predictions:
+        kept.extend(done.lines)
+        return finished(folder, done, classes)
+
+    monkeypatch.setattr(job, "finished", seen)
+    found = predict(Finder(), [pictures(tmp_path / "in")], tmp_path / "out", show=False)
+    results = json.loads((tmp_path / "out/detections.json").read_text())
+    assert sum(line["detections"] for line in kept) == found.detections == len(results) > 0
+    assert (tmp_path / "out/detections.json").read_text() == json.dumps(results)
+
+
 @pytest.mark.parametrize("name", ["3.jpg", "predict.json", "images.json"])
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -193,7 +208,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_afterwards(
         return full() if Path(target).name == name else replaced(self, target)  # type: ignore[return-value,func-returns-value]
 
     monkeypatch.setattr(Path, "replace", fill)
-    with pytest.raises(DataError, match=rf"{name}: the disk is full.*MB are free in .*; make room") as told:
+    with pytest.raises(DataError, match=rf"{name}: the disk is full.*B are free in .*; make room") as told:
         predict(Finder(), inputs, tmp_path / "out", show=False)
     assert "\n" not in str(told.value)
     monkeypatch.setattr(Path, "replace", replaced)
@@ -212,7 +227,7 @@ def test_a_line_that_finds_the_disk_full_half_way_is_written_again(
         counted.append(line)
         if len(counted) == 4:
             self._file.write(b'{"id": 4, "fi')
-            with job.writing(self.path):
+            with writes_to(self.path):
                 full()
         add(self, line)
 
@@ -286,7 +301,10 @@ def test_damage_inside_of_a_video_costs_the_frames_it_touches(tmp_path: Path, mo
 
 def test_a_video_that_was_not_written_whole_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipgap.engine.predict.video._frames_in", lambda path: 3)
-    with pytest.raises(DataError, match=r"film\.mp4: the video could not be written whole; is the disk full"):
+    with pytest.raises(DataError, match=r"film\.mp4: OpenCV could not write the video whole"):
+        film(tmp_path / "film.mp4")
+    monkeypatch.setattr("clipgap.engine.predict.video.write_all", full)
+    with pytest.raises(DiskError, match=r"film\.mp4: the disk is full.*: it needs more than \d+ kB"):
         film(tmp_path / "film.mp4")
     assert not list(tmp_path.iterdir())
 

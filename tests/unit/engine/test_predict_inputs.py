@@ -58,6 +58,15 @@ def test_what_is_below_the_results_is_no_input(here: Path) -> None:
         find_inputs(["deep"], without=Path("deep"))
 
 
+def test_pictures_that_another_prediction_drew_are_no_inputs_unless_they_are_named(here: Path) -> None:
+    for name in ("predict.json", "detections.jsonl"):
+        (here / "deep/er" / name).touch()
+    assert [path.as_posix() for path in find_inputs(["deep"])] == ["deep/d[1].png"]
+    assert [path.as_posix() for path in find_inputs(["dee?"])] == ["deep/d[1].png"]
+    for named in ("deep/er", "deep/er/c.JPG", "deep/er/*.JPG"):
+        assert [path.as_posix() for path in find_inputs([named])] == ["deep/er/c.JPG"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

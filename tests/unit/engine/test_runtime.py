@@ -103,3 +103,11 @@ def test_as_many_processes_as_torchrun_starts_must_be_asked_for(monkeypatch: pyt
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match=r"run\.devices=1, but torchrun has started 2 processes here: `--set run\."):
         make_fabric(run_section("32-true", "cpu"))
+
+
+def test_deterministic_runs_are_asked_for_of_torch() -> None:
+    try:
+        make_fabric(RunSection(device="cpu", deterministic=True))
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)

@@ -72,14 +72,12 @@ def test_robust_selection_changes_nothing_but_the_choice(made: Path, folder: Pat
 def test_the_best_under_corruption_is_kept_and_not_the_best_clean(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scores = {"validation": iter([10.0, 90.0]), "robust validation": iter([40.0, 30.0])}
+    clean, robust = iter([10.0, 90.0]), iter([40.0, 30.0])
 
-    def score(_: object, images: object, rule: object, title: str, **__: object) -> Result:
-        kind = title.partition("(")[2].rstrip(")")
-        assert isinstance(images, CorruptedSamples) == (kind == "robust validation")
-        return Result({"ap50": next(scores[kind])}, {}, 1, 1)
+    def score(_: object, images: object, *__: object) -> Result:
+        return Result({"ap50": next(robust if isinstance(images, CorruptedSamples) else clean)}, {}, 1, 1)
 
-    monkeypatch.setattr(selection, "score_split", score)
+    monkeypatch.setattr(selection, "score_images", score)
     result = train(run_config(folder, ROBUST), show=False)
     assert (result.best, result.best_step) == (40, 2)
     assert checkpoint(folder)["best_clean"] == 10

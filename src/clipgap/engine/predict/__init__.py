@@ -7,10 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipgap.engine.predict.job import Predictions, Predictor, PredictSettings, predict
+    from clipgap.engine.predict.job import Predictor, PredictSettings, predict
+    from clipgap.engine.predict.outcome import Predictions
     from clipgap.engine.predict.truth import Truth
 
-_HOMES = dict.fromkeys(("PredictSettings", "Predictions", "Predictor", "predict"), "job") | {"Truth": "truth"}
+_HOMES = dict.fromkeys(("PredictSettings", "Predictor", "predict"), "job") | {
+    "Predictions": "outcome",
+    "Truth": "truth",
+}
 
 __all__ = ["PredictSettings", "Predictions", "Predictor", "Truth", "predict"]
 

@@ -11,16 +11,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from clipgap.errors import DataError
-from clipgap.files import cannot_write, require_new, sweep, write_text
+from clipgap.files import require_new, require_place, sweep, write_all, write_text, write_then_rename, writes_to
 from clipgap.parse import parse_json
 
-ASKED, RESULTS = "predict.json", "detections.json"
+ASKED, RESULTS, LINES = "predict.json", "detections.json", "detections.jsonl"
 Line = dict[str, Any]
 """What is known about one input: `id` (from 1), `file_name`, and `detections` of an image, `frames` and `boxes` of a
 video, or `error`."""
@@ -33,16 +33,17 @@ class LineFile:
         path: the file; lines that are there are read, from the first damaged one on they are cut off.
         key: the entry that numbers the lines.
         first: its value in the first line.
+        keep: what of a line is kept in memory.
     """
 
-    def __init__(self, path: Path, key: str, first: int) -> None:
-        self.path, self._key, self._first = path, key, first
+    def __init__(self, path: Path, key: str, first: int, keep: Callable[[Line], Line] = lambda line: line) -> None:
+        self.path, self._key, self._first, self._keep = path, key, first, keep
         self.lines: list[Line] = []
-        with writing(path):
+        """What is kept of them."""
+        with writes_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab+", buffering=0)
-            self._file.seek(0)
-            self._file.truncate(self._read(self._file.read()))
+            self._file = path.open("ab", buffering=0)
+            self._file.truncate(self._take_in())
 
     @property
     def next(self) -> int:
@@ -52,29 +53,33 @@ class LineFile:
     def add(self, line: Line) -> None:
         """Write a line; one that is there already is not written again."""
         if line[self._key] == self.next:
-            rest = json.dumps(line).encode() + b"\n"
-            with writing(self.path):
-                while rest:  # a full disk takes a part, and says so at the next
-                    rest = rest[self._file.write(rest) :]
-            self.lines.append(line)
+            with writes_to(self.path):
+                write_all(self._file, json.dumps(line).encode() + b"\n")
+            self.lines.append(self._keep(line))
+
+    def whole(self) -> Iterator[Line]:
+        """All of every line, from the file."""
+        with self.path.open("rb") as file:
+            yield from map(json.loads, file)
 
     def close(self) -> None:
         """Give the file back to the system."""
         self._file.close()
 
-    def _read(self, content: bytes) -> int:
+    def _take_in(self) -> int:
         """Take in the whole lines; how many bytes they are."""
         size = 0
-        for text in content.splitlines(keepends=True):
-            try:
-                line = json.loads(text)
-                whole = text.endswith(b"\n") and line[self._key] == self.next
-            except (ValueError, TypeError, KeyError):
-                whole = False
-            if not whole:  # cut short by whatever ended the run
-                break
-            self.lines.append(line)
-            size += len(text)
+        with self.path.open("rb") as file:
+            for text in file:
+                try:
+                    line = json.loads(text)
+                    whole = text.endswith(b"\n") and line[self._key] == self.next
+                except (ValueError, TypeError, KeyError):
+                    whole = False
+                if not whole:  # cut short by whatever ended the run
+                    break
+                self.lines.append(self._keep(line))
+                size += len(text)
         return size
 
 
@@ -91,7 +96,7 @@ class ResultFolder:
         self.path, self._total = path, len(files)
         self.results, self.images = path / RESULTS, path / "images.json"
         self.drawn, self.videos = path / "drawn", path / "videos"
-        self._asked_file, self._lines_file = path / ASKED, path / "detections.jsonl"
+        self._asked_file, self._lines_file = path / ASKED, path / LINES
         self._asked = {**settings, "inputs": [str(file) for file in files]}
         if not all(file.is_absolute() for file in files):
             self._asked["folder"] = os.getcwd()
@@ -112,22 +117,18 @@ class ResultFolder:
                 require_new(self.path, "--out")
             raise DataError(_difference(self.path, before, self._asked))
         if before is None:
-            with writing(self._asked_file):
-                write_text(self._asked_file, json.dumps(self._asked, indent=1))
+            write_text(self._asked_file, json.dumps(self._asked, indent=1))
         for folder in (self.path, self.drawn, self.videos):
             sweep(folder)
-        return LineFile(self._lines_file, "id", 1)
+        return LineFile(self._lines_file, "id", 1, _without_boxes)
 
-    def finish(self, lines: Sequence[Line], classes: Sequence[str]) -> None:
+    def finish(self, lines: LineFile, classes: Sequence[str]) -> None:
         """Write the COCO files, of the images alone."""
-        images = [line for line in lines if "detections" in line]
-        results = [{"image_id": line["id"], **found} for line in images for found in line["detections"]]
+        images = [line for line in lines.lines if "detections" in line]
         named = [{key: line[key] for key in ("id", "file_name", "width", "height")} for line in images]
         categories = [{"id": k, "name": name} for k, name in enumerate(classes, start=1)]
-        with writing(self.images):
-            write_text(self.images, json.dumps({"images": named, "categories": categories}, indent=1))
-        with writing(self.results):
-            write_text(self.results, json.dumps(results))
+        write_text(self.images, json.dumps({"images": named, "categories": categories}, indent=1))
+        write_then_rename(self.results, partial(_write_results, lines))
 
     def discard(self) -> None:
         """Take away what `open` made, because nothing came of it."""
@@ -147,6 +148,22 @@ class ResultFolder:
         return content if isinstance(content, dict) else {}
 
 
+def _without_boxes(line: Line) -> Line:
+    """A line with the number of its detections in their place: those of 100,000 images would take gigabytes."""
+    return line | {"detections": len(line["detections"])} if "detections" in line else line
+
+
+def _write_results(lines: LineFile, file: Path) -> None:
+    """A list of COCO results, as `json.dumps` has it."""
+    with file.open("w", encoding="utf-8") as opened:
+        comma = "["
+        for line in lines.whole():
+            for found in line.get("detections", ()):
+                opened.write(comma + json.dumps({"image_id": line["id"], **found}))
+                comma = ", "
+        opened.write("]" if comma == ", " else "[]")
+
+
 def require_free(path: Path, resume: bool) -> None:
     """Make sure, as far as that can be seen without the detector, that a prediction can begin or go on in a folder.
 
@@ -158,19 +175,7 @@ def require_free(path: Path, resume: bool) -> None:
         raise DataError(f"{path}: no prediction to resume ({ASKED} is not there); leave --resume out")
     if not resume and (not begun or (path / RESULTS).exists()):
         require_new(path, "--out")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """What goes wrong in writing a file becomes one line that names it.
-
-    Raises:
-        DataError: it cannot be written, for example because the disk is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(error, path) from None
+    require_place(path, "--out")
 
 
 def _difference(path: Path, before: dict[str, Any], now: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipgap.engine.predict.folder import ASKED, LINES
 from clipgap.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ def find_inputs(inputs: Sequence[str | Path], without: Path | None = None) -> li
     """The images and videos that are meant; every file once, in the order given, those of a folder sorted.
 
     Args:
-        inputs: files, folders (searched to the bottom), globs that the shell has left alone (`**`: any folders), and
-            `@list.txt`: a text file with one of these a line, relative to where the list is.
+        inputs: files, folders (searched to the bottom, without results of predictions in them), globs that the shell
+            has left alone (`**`: any folders), and `@list.txt`: a text file with one of these a line, relative to where
+            the list is.
         without: a folder whose files are not meant: where the results go.
 
     Raises:
@@ -110,7 +112,7 @@ def _one(text: str, folder: Path) -> list[Path]:
     if not text:
         raise DataError("an input without a name; give a file or folder")
     if os.path.isdir(path):
-        inside = _pictured(path.rglob("*"))
+        inside = _pictured(_below(path))
         if not inside:
             raise DataError(f"{path}: no images in this folder, and no videos")
         return inside
@@ -134,9 +136,15 @@ def _opened(matches: Iterable[Path]) -> Iterator[Path]:
     """Matches, with what is in those that are folders."""
     for match in matches:
         if match.is_dir():
-            yield from match.rglob("*")
+            yield from _below(match)
         else:
             yield match
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """What is in a folder, but for the pictures that predictions have drawn there: they are no photographs."""
+    drawn = {asked.parent for asked in folder.rglob(ASKED) if (asked.parent / LINES).is_file()} - {folder}
+    return (path for path in folder.rglob("*") if drawn.isdisjoint(path.parents))
 
 
 def _pictured(paths: Iterable[Path]) -> list[Path]:

@@ -6,23 +6,27 @@ import io
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from PIL import Image
 
 from clipgap.engine.predict.drawing import TrueBoxes, draw, marks_of
-from clipgap.engine.predict.folder import Line, LineFile, ResultFolder, writing
+from clipgap.engine.predict.folder import Line, LineFile, ResultFolder
 from clipgap.engine.predict.inputs import find_inputs, is_video, read_input, short_names
+from clipgap.engine.predict.outcome import Predictions, finished
 from clipgap.engine.predict.truth import Truth
 from clipgap.engine.predict.video import frames_announced
 from clipgap.engine.predict.watch import watch
 from clipgap.engine.progress import Report, log, progress_bar
 from clipgap.engine.runtime import in_threads
 from clipgap.errors import DataError, Interrupted
-from clipgap.files import alone_in, write_then_rename
+from clipgap.files import alone_in, write_bytes
+from clipgap.group import ALONE, Group
 
 if TYPE_CHECKING:
     import supervision
@@ -51,22 +55,6 @@ class PredictSettings:
     """True boxes to draw beside the detections."""
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What a prediction wrote, and which files it could not read."""
-
-    results: Path
-    images: int
-    videos: int
-    detections: int
-    """In images and videos."""
-    unreadable: list[str]
-    warnings: list[str]
-    """What is to be known about files that were read."""
-    with_truth: int
-    """Images whose true boxes are drawn."""
-
-
 def predict(
     detector: Predictor,
     inputs: Sequence[str | Path],
@@ -75,6 +63,7 @@ def predict(
     *,
     resume: bool = False,
     show: bool = True,
+    group: Group = ALONE,
 ) -> Predictions:
     """Detect in every image and video (see `find_inputs`) and write into `out`:
 
@@ -85,28 +74,39 @@ def predict(
     `detections.jsonl`, `predict.json`    what is done and what was asked: see `folder`
 
     Files are read and pictures drawn in threads beside the detector. An interrupted prediction goes on with `resume`
-    and ends with the same files.
+    and ends with the same files. Of several processes each takes every n-th input.
 
     Raises:
         DataError: nothing to read, nothing that can be read, `out` holds something else, or cannot be written.
         Interrupted: by Ctrl-C; what is done is kept.
+        LostError: another process has ended.
     """
     settings = settings or PredictSettings()
     files = find_inputs(inputs, without=out)
     truth = settings.truth.name if settings.truth else None
     asked = {"detector": settings.detector, "--draw-score": settings.draw_score, "--truth": truth}
-    with alone_in(out):
-        folder = ResultFolder(out, files, asked)
-        lines = folder.open(resume)
-        job = _Job(detector, settings, folder, lines)
+    folder = ResultFolder(out, files, asked)
+    with group.kept(), group.by_main(partial(_opened, folder, resume)) as lines:
+        job = _Job(detector, settings, folder, lines, group)
         try:
-            job.run(files, show)
+            job.run(files, show and group.main)
         except KeyboardInterrupt:
             kind = "inputs" if any(map(is_video, files)) else "images"
-            raise Interrupted(f"{len(lines.lines)} of {len(files)} {kind} done{job.within}, in {out}") from None
+            done = len(lines.lines) if lines else 0
+            raise Interrupted(f"{done} of {len(files)} {kind} done{job.within}, in {out}") from None
+        with group.by_main(lambda: nullcontext(finished(folder, cast(LineFile, lines), detector.classes))) as told:
+            return cast(Predictions, group.exchange(told)[0])
+
+
+@contextmanager
+def _opened(folder: ResultFolder, resume: bool) -> Iterator[LineFile]:
+    """The lines of a folder that is this process's alone."""
+    with alone_in(folder.path):
+        lines = folder.open(resume)
+        try:
+            yield lines
         finally:
             lines.close()
-        return _finished(folder, lines.lines, detector.classes)
 
 
 def coco_results(found: Any) -> list[dict[str, Any]]:
@@ -132,42 +132,62 @@ class _Task:
 
 
 class _Job:
-    def __init__(self, detector: Predictor, settings: PredictSettings, folder: ResultFolder, lines: LineFile) -> None:
-        self.detector, self.settings, self.folder, self.lines = detector, settings, folder, lines
+    """What one process does: `lines` are the main one's."""
+
+    def __init__(
+        self,
+        detector: Predictor,
+        settings: PredictSettings,
+        folder: ResultFolder,
+        lines: LineFile | None,
+        group: Group,
+    ) -> None:
+        self.detector, self.settings, self.folder, self.lines, self.group = detector, settings, folder, lines, group
         self.within = ""
         """How far the video is that is being watched."""
 
     def run(self, files: list[Path], show: bool) -> None:
         """Detect, draw, and write a line as soon as all of an input is done; what is done already is left out."""
-        done = len(self.lines.lines)
+        done = self.group.exchange(len(self.lines.lines) if self.lines else 0)[0]
         if done and show:
             log.print(f"{self.folder.path}: goes on after the first {done} of {len(files)}", highlight=False)
-        sizes = [frames_announced(file) for file in files]
+        left = range(done, len(files))
+        own = left[self.group.rank :: self.group.size]
         waiting: deque[Future[Line]] = deque()
         with (
-            progress_bar("predict", sum(sizes), sum(sizes[:done]), show=show) as report,
+            progress_bar("predict", sum(frames_announced(files[number]) for number in own), show=show) as report,
             ThreadPoolExecutor(DRAWERS) as pool,
         ):
             try:
-                for task in self._tasks(files, done, report):
+                for task in self._tasks(files, own, report):
                     waiting.append(pool.submit(self._draw, task))
                     self._write_down(waiting, 2 * DRAWERS)
             except KeyboardInterrupt:
-                self._write_down(waiting, 0)
+                if self.group.size == 1:
+                    self._write_down(waiting, 0)
                 raise
             self._write_down(waiting, 0)
+            if len(own) * self.group.size < len(left):
+                self._add(None)
 
     def _write_down(self, waiting: deque[Future[Line]], most: int) -> None:
         """Add the lines of what is drawn, in order, and wait for it where more than `most` are not."""
         while waiting and (len(waiting) > most or waiting[0].done()):
-            self.lines.add(waiting[0].result())
+            self._add(waiting[0].result())
             waiting.popleft()
 
-    def _tasks(self, files: list[Path], done: int, report: Report) -> Iterator[_Task]:
+    def _add(self, mine: Line | None) -> None:
+        """Write down a line of every process, in order; None: one has none any more."""
+        for line in self.group.exchange(mine):
+            if line and self.lines:
+                self.lines.add(line)
+
+    def _tasks(self, files: list[Path], numbers: Sequence[int], report: Report) -> Iterator[_Task]:
         names = short_names(files)
+        read = (files[number] for number in numbers)
         # One thread reads: `read_image` silences warnings, which threads share.
-        pictures = in_threads(lambda file: None if is_video(file) else read_input(file), files[done:], threads=1)
-        for number, picture in enumerate(pictures, start=done):
+        pictures = in_threads(lambda file: None if is_video(file) else read_input(file), read, threads=1)
+        for number, picture in zip(numbers, pictures, strict=True):
             file = files[number]
             about: Line = {"id": number + 1, "file_name": str(file)}
             if picture is None:
@@ -190,8 +210,7 @@ class _Job:
         scene = self.paint(task.picture, line["detections"], truth)
         encoded = io.BytesIO()
         scene.save(encoded, format="JPEG", quality=92)
-        with writing(task.path):
-            write_then_rename(task.path, lambda path: path.write_bytes(encoded.getbuffer()), lasting=False)
+        write_bytes(task.path, encoded.getbuffer(), lasting=False)
         return line | ({"true_boxes": len(truth.names)} if truth else {})
 
     def look(self, picture: Image.Image) -> list[dict[str, Any]]:
@@ -210,24 +229,3 @@ class _Job:
         line = watch(file, self.folder.videos / name, self, seen)
         self.within = ""
         return line
-
-
-def _finished(folder: ResultFolder, lines: list[Line], classes: list[str]) -> Predictions:
-    """Write what is written at the end; where nothing came of it, take away the folder."""
-    unreadable = [line["error"] for line in lines if "error" in line]
-    if len(unreadable) == len(lines):
-        folder.discard()
-        more = f"\nand {len(unreadable) - 3} more; nothing was written" if len(unreadable) > 3 else ""
-        raise DataError("\n".join(unreadable[:3]) + more)
-    folder.finish(lines, classes)
-    images = [line for line in lines if "detections" in line]
-    videos = [line for line in lines if "frames" in line]
-    return Predictions(
-        results=folder.results,
-        images=len(images),
-        videos=len(videos),
-        detections=sum(len(line["detections"]) for line in images) + sum(line["boxes"] for line in videos),
-        unreadable=unreadable,
-        warnings=[line["warning"] for line in videos if "warning" in line],
-        with_truth=sum("true_boxes" in line for line in images),
-    )

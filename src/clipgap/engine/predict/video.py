@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from clipgap.engine.predict.folder import writing
 from clipgap.engine.predict.inputs import NO_FILE, is_video
 from clipgap.errors import DataError
-from clipgap.files import write_then_rename
+from clipgap.files import write_all, write_then_rename
 
 USUAL_RATE = 25.0
 """Frames a second of a video that does not say."""
@@ -120,16 +119,27 @@ def write_video(path: Path, rate: float, pictures: Callable[[], Iterator[Image.I
         try:
             count = _encode(part, rate, pictures())
             if count and _frames_in(part) != count:
-                raise DataError(f"{path}: the video could not be written whole; is the disk full? make room")
+                part.replace(temporary)
+                _require_room(temporary)
+                raise DataError(f"{path}: OpenCV could not write the video whole; choose another --out")
             part.replace(temporary) if count else temporary.touch()
         finally:
             part.unlink(missing_ok=True)
 
-    with writing(path):
-        write_then_rename(path, write)
-        if not count:
-            path.unlink()
+    write_then_rename(path, write)
+    if not count:
+        path.unlink()
     return count
+
+
+def _require_room(part: Path) -> None:
+    """OpenCV says of nothing why it could not be written: ask the system, while what was written is there.
+
+    Raises:
+        OSError: there is no room for more.
+    """
+    with part.open("ab", buffering=0) as file:
+        write_all(file, bytes(2**20))
 
 
 def _encode(path: Path, rate: float, pictures: Iterator[Image.Image]) -> int:

@@ -13,12 +13,14 @@ from safetensors.torch import save_file
 
 from clipgap.clip import TINY, Clip
 from clipgap.engine.checkpoints import Checkpoints
+from clipgap.engine.names import ALBUM, require_new_pretraining
 from clipgap.engine.pretrain.loop import KIND, train
-from clipgap.engine.pretrain.recipe import ALBUM, CARD, CHECKPOINT, WEIGHTS, Pretraining
+from clipgap.engine.pretrain.recipe import CARD, CHECKPOINT, WEIGHTS, Pretraining
 from clipgap.engine.pretrain.zero_shot import forget_album, zero_shot
 from clipgap.engine.progress import progress_bar
 from clipgap.engine.runtime import environment_record
-from clipgap.files import alone_in, require_new, sweep, write_text, write_then_rename
+from clipgap.files import alone_in, sweep, write_text, write_then_rename
+from clipgap.weights import bytes_of
 from clipgap.world import WEB, draw_album
 
 
@@ -32,7 +34,7 @@ def pretrain(
         ConfigError: what is to be resumed was begun with another recipe.
     """
     if not resume:
-        require_new(out, "--out (--resume goes on with a pre-training)")
+        require_new_pretraining(out)
     with alone_in(out):
         sweep(out)
         return _pretrain(out, recipe, device, workers)
@@ -60,4 +62,4 @@ def save_weights(model: open_clip.CLIP, file: Path) -> None:
         for name, tensor in model.state_dict().items()
         if not name.endswith(("num_batches_tracked", "attn_mask"))
     }
-    write_then_rename(file, lambda path: save_file(state, path))
+    write_then_rename(file, lambda path: save_file(state, path), needs=bytes_of(state))

@@ -17,7 +17,7 @@ from clipgap.engine.pretrain.recipe import CHECKPOINT, LOG, Pretraining
 from clipgap.engine.pretrain.words import learn_words
 from clipgap.engine.progress import progress_bar
 from clipgap.errors import ConfigError
-from clipgap.files import write_text
+from clipgap.files import add_line, write_text
 from clipgap.world import Album
 
 KIND = "clipgap world pretrain"
@@ -95,8 +95,7 @@ def _restore(checkpoints: Checkpoints, recipe: Pretraining, model: nn.Module, op
 
 def _log(file: Path, step: int, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
     line = {"step": step, "loss": round(float(loss.detach()), 5), "lr": optimizer.param_groups[0]["lr"]}
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
+    add_line(file, json.dumps(line))
 
 
 def _cut_log(file: Path, step: int) -> None:

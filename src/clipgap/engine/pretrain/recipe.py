@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from clipgap.world import CONDITIONS, Condition
 
-WEIGHTS, LOG, CARD, CHECKPOINT, ALBUM = "tiny_clip.safetensors", "log.jsonl", "card.json", "checkpoint.pt", "album.npy"
+WEIGHTS, LOG, CARD, CHECKPOINT = "tiny_clip.safetensors", "log.jsonl", "card.json", "checkpoint.pt"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,22 +10,21 @@ import torch
 from lightning_fabric import Fabric
 
 from clipgap.clip import Backbone, Clip, load_backbone
-from clipgap.config import RunConfig, TuneConfig
+from clipgap.config import RunConfig, TuneConfig, without_effect
 from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.data.stream import seed_for
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.compiled import compile_heads
 from clipgap.engine.fit import training_set
-from clipgap.engine.names import require_new_run
+from clipgap.engine.names import goes_on, require_new_run
 from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
-from clipgap.engine.runtime import make_fabric, tell_warnings
+from clipgap.engine.runtime import group_of, make_fabric, tell_own_statistics, tell_warnings
 from clipgap.engine.train.augmentation import make_augmentation, refit
 from clipgap.engine.train.batches import settling_batches, try_levers
 from clipgap.engine.train.loop import Steps
 from clipgap.engine.train.selection import Selection, validation_sets
 from clipgap.engine.train.trainer import Trainer
-from clipgap.errors import DataError
 from clipgap.files import alone_in, hash_of_file
 
 
@@ -46,7 +43,7 @@ class Trained:
     seconds: float
     """That the steps took, with the validations between them, in all sittings."""
     main: bool
-    """Whether this is the process that wrote it; the others know neither `best` nor `best_step`."""
+    """Whether this is the process that wrote it, of several the only one that is to speak."""
 
 
 def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trained:
@@ -55,39 +52,29 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     Raises:
         ClipgapError: data, CLIP, offsets or settings that cannot be used; a loss or weight that is not finite.
         Interrupted: by Ctrl-C or SIGTERM, between two steps, after the checkpoint was written.
+        LostError: another process has ended.
     """
     fabric = make_fabric(config.run)
     fabric.launch()
     config.data.refuse_inside(config.run.out, "run.out")
     folder = RunFolder(config.run.out, fabric.is_global_zero)
+    resume = goes_on(folder.path, resume)
     if not resume:
         require_new_run(folder.path)  # every process looks, so that none is left waiting for one that has refused
-    with _alone(fabric, folder.path):
-        return _train(fabric, config, folder, resume, show and fabric.is_global_zero)
-
-
-@contextmanager
-def _alone(fabric: Fabric, folder: Path) -> Iterator[None]:
-    """Have the folder, in the main process; what it is refused for, all are."""
-    with ExitStack() as stack:
-        refused: DataError | None = None
-        if fabric.is_global_zero:
-            try:
-                stack.enter_context(alone_in(folder))
-            except DataError as error:
-                refused = error
-        refused = fabric.broadcast(refused)
-        if refused:
-            raise refused
-        yield
+    group = group_of(fabric)
+    tell_own_statistics(config.batch_norm, group)
+    with group.kept(), group.by_main(partial(alone_in, folder.path)):
+        return _train(fabric, config, folder, resume, show and group.main)
 
 
 def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, show: bool) -> Trained:
+    for line in without_effect(config) if show else ():
+        log.print(f"warning: {line}", style="yellow", highlight=False)
     domains = load_domains(config.data)
     dataset = _checked_training_set(domains.source, show)
     try_levers(dataset, config)
     sets = validation_sets(domains.source, config)  # before anything is written: it may refuse
-    clip = load_backbone(config.clip)
+    clip = group_of(fabric).main_first(partial(load_backbone, config.clip))
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
     record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from, **_hashes(config, dataset)}
     detector = _fresh_detector(clip, config, offsets_from)
@@ -103,18 +90,16 @@ def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, s
     if config.run.compile:
         with fabric.autocast():
             compile_heads(detector)
-    selection = Selection(folder, domains.source, config, sets, show) if fabric.is_global_zero else None
+    selection = Selection(folder, domains.source, config, sets, show, trainer.group)
     if checkpoint:
         trainer.load_state(checkpoint)
-        if selection:
-            selection.load_state(checkpoint)
+        selection.load_state(checkpoint)
     job = Steps(trainer, dataset, config, folder, selection, again)
     seconds = job.run(checkpoint, show)
-    if selection is None:
-        return Trained(folder.path, None, None, "", None, seconds, main=False)
-    folder.require_best(selection.best_hash, selection.best_step)
     best, step = selection.best, selection.best_step
-    return Trained(folder.path, best, step, selection.figure, selection.split, seconds, main=True)
+    if folder.main:
+        folder.require_best(selection.best_hash, step)
+    return Trained(folder.path, best, step, selection.figure, selection.split, seconds, folder.main)
 
 
 def _hashes(config: RunConfig, dataset: DetectionDataset) -> dict[str, str | None]:

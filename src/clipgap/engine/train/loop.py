@@ -37,8 +37,7 @@ class Steps:
     dataset: DetectionDataset
     config: RunConfig
     folder: RunFolder
-    selection: Selection | None
-    """Of the main process."""
+    selection: Selection
     again: Callable[[int], None] | None
     """Fits the offsets anew."""
     skipped: int = 0
@@ -53,11 +52,11 @@ class Steps:
             TrainingError: something is not finite.
             Interrupted: after the checkpoint of the step was written.
         """
-        fabric, settings = self.trainer.fabric, self.config.train
+        group, settings = self.trainer.group, self.config.train
         first, before = (checkpoint["step"], checkpoint.get("seconds", 0.0)) if checkpoint else (0, 0.0)
         self.skipped = checkpoint["skipped"] if checkpoint else 0
         saves = due = bool(checkpoint and checkpoint.get("due"))
-        batches = training_batches(self.dataset, self.config, first, fabric.global_rank, fabric.world_size)
+        batches = training_batches(self.dataset, self.config, first, group.rank, group.size)
         begin = self._saved = monotonic()
         with progress_bar("train", settings.steps, first, show) as report, stop_signals() as stopping:
             for done in range(first, settings.steps + 1):
@@ -66,12 +65,12 @@ class Steps:
                     report(**({"loss": sum(losses.values()), **losses} if losses else {}))
                     due = settings.validates(done)
                     saves = self._saves(done)
-                stop = stopping.agreed(fabric)
+                stop = stopping.agreed(group)
                 if due or saves or stop:
                     self._require_finite(done)
                 if due and not stop:
                     due = not self._judge(done, stopping)
-                    stop = stopping.agreed(fabric)  # keeps the other processes waiting, too
+                    stop = stopping.agreed(group)
                     saves = saves or self._has_new_best(done)
                 if saves or stop:
                     self._save(done, due, before + monotonic() - begin)
@@ -84,24 +83,23 @@ class Steps:
         settings = self.config.train
         if settings.checkpoint_minutes and done % settings.log_every == 0:  # not at every step: processes must agree
             late = (monotonic() - self._saved) / 60 >= settings.checkpoint_minutes
-            if self.trainer.fabric.broadcast(late):
+            if self.trainer.group.exchange(late)[0]:
                 return True
         return done % settings.checkpoint_every == 0 or done == settings.steps
 
     def _has_new_best(self, done: int) -> bool:
         """Whether the run's detector is of this step: a checkpoint must never know an older one than is there."""
-        return self.selection is not None and self.selection.best_step == done
+        return self.selection.best_step == done
 
     def _judge(self, done: int, stopping: Stopping) -> bool:
-        """Score the weights, or their average, in the main process; False: stopped before that was done."""
-        if self.selection is None:
-            return True
+        """Score the weights, or their average; False: stopped before that was done."""
+        self.trainer.share_statistics()
         with self.trainer.average.swapped():
             return self.selection.judge(self.trainer.detector, done, stopping)
 
     def _save(self, done: int, due: bool, seconds: float) -> None:
         """Write the checkpoint; `due`: the weights are still to be scored."""
-        if self.selection:
+        if self.folder.main:
             state = {"step": done, "due": due, "seconds": seconds, "skipped": self.skipped}
             self.folder.save_checkpoint({**state, **self.selection.state(), **self.trainer.state()})
         self._saved = monotonic()
@@ -122,11 +120,11 @@ class Steps:
         lr = trainer.set_lr(step)
         try:
             batch = trainer.fabric.to_device(batch)
-            figures = trainer.step(batch, seed_for(seed, 4, step, trainer.fabric.global_rank), step)
+            figures = trainer.step(batch, seed_for(seed, 4, step, 0), step)
         except BadStepError as error:
             self._note(done, error)
             figures = {}
-        if self.selection and (done % settings.log_every == 0 or done == settings.steps):
+        if done % settings.log_every == 0 or done == settings.steps:
             self.folder.log({"step": done, "lr": lr, **figures})
         return figures
 
@@ -136,17 +134,17 @@ class Steps:
         Raises:
             TrainingError: they do not.
         """
-        fabric, allowed = self.trainer.fabric, self.config.train.skip_bad_steps
+        allowed = self.config.train.skip_bad_steps
         self.skipped += 1
         said = f"train, step {done}: {error}"
-        if self.selection:
-            images = images_of_step(self.dataset, self.config, done - 1, fabric.world_size)
+        if self.folder.main:
+            images = images_of_step(self.dataset, self.config, done - 1, self.trainer.group.size)
             figures = {name: str(value) for name, value in error.figures.items()}  # JSON has no nan
             file = self.folder.note_bad_batch({"step": done, "images": images, **figures})
             said = f"{said}; its images are in {file}"
         if self.skipped > allowed:
             raise TrainingError(said) from None
-        if self.selection:
+        if self.folder.main:
             log.print(f"warning: {said}; skipped, number {self.skipped} of {allowed}", style="yellow")
 
 

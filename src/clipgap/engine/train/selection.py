@@ -10,15 +10,20 @@ from clipgap.data import Domain
 from clipgap.detector import Detector
 from clipgap.diversify.corrupt import NAMED
 from clipgap.engine.corrupted import CorruptedSamples
-from clipgap.engine.evaluate import Samples, score_split
-from clipgap.engine.progress import log
+from clipgap.engine.evaluate import Samples, score_images
+from clipgap.engine.progress import log, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.stopping import Stopping
 from clipgap.errors import ConfigError
+from clipgap.group import ALONE, Group
 from clipgap.metrics import Result
 
 CLEAN, ROBUST = "validation", "robust_validation"
 """Scores as metrics.jsonl names them."""
+
+
+class _StoppedError(Exception):
+    """Somebody has asked the job to stop."""
 
 
 class Selection:
@@ -26,12 +31,19 @@ class Selection:
 
     Args:
         sets: what they are scored on: `validation_sets`.
+        group: the processes that score them together.
     """
 
     def __init__(
-        self, folder: RunFolder, source: Domain, config: RunConfig, sets: dict[str, Samples], show: bool
+        self,
+        folder: RunFolder,
+        source: Domain,
+        config: RunConfig,
+        sets: dict[str, Samples],
+        show: bool,
+        group: Group = ALONE,
     ) -> None:
-        self.folder, self.config, self.show = folder, config, show
+        self.folder, self.config, self.show, self.group = folder, config, show, group
         self.source, self.sets = source, sets
         self.best: float | None = None
         self.best_step: int | None = None
@@ -55,11 +67,8 @@ class Selection:
             self._keep(detector, step)
             return True
         try:
-            with stopping.at_once():
-                results = {kind: self._score(detector, images, kind) for kind, images in self.sets.items()}
-        except KeyboardInterrupt:
-            if not stopping.signal:
-                raise
+            results = {kind: self._score(detector, images, kind, stopping) for kind, images in self.sets.items()}
+        except _StoppedError:
             return False
         scores = {kind: result.headline for kind, result in results.items()}
         self.folder.log({"step": step, **scores, "per_class": results[CLEAN].per_class})
@@ -93,9 +102,16 @@ class Selection:
         self.best, self.best_step, self.best_clean = state["best"], state["best_step"], state.get("best_clean")
         self.best_hash = state["best_hash"]
 
-    def _score(self, detector: Detector, images: Samples, kind: str) -> Result:
-        title = f"{self.source.name} ({kind.replace('_', ' ')})"
-        return score_split(detector, images, self._rule, title, workers=self.config.run.workers, show=self.show)
+    def _score(self, detector: Detector, images: Samples, kind: str, stopping: Stopping) -> Result:
+        title = f"score {self.source.name} ({kind.replace('_', ' ')})"
+        with progress_bar(title, len(images), show=self.show) as report:
+
+            def done(more: int = 1, /, **figures: float) -> None:
+                report(more, **figures)
+                if stopping.agreed(self.group):
+                    raise _StoppedError
+
+            return score_images(detector, images, self._rule, self.config.run.workers, done, self.group)
 
 
 def validation_sets(source: Domain, config: RunConfig) -> dict[str, Samples]:

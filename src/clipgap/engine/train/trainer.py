@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from clipgap.augment import FeatureAugmentation
 from clipgap.config import RunConfig
 from clipgap.detector import Detector
+from clipgap.engine.runtime import group_of
 from clipgap.engine.train.average import WeightAverage, fresh_statistics
 from clipgap.engine.train.batches import Batch
 from clipgap.engine.train.tune import Tuning
 from clipgap.errors import ConfigError, TrainingError
+from clipgap.group import ALONE, Group
 from clipgap.weights import what_is_not_finite
 
 FIX = "lower train.lr, set train.clip_norm, or look at the images of this step"
@@ -55,6 +57,8 @@ class Trainer:
         self.detector, self.config, self.augment, self.fabric = detector, config.train, augment, fabric
         detector.to(fabric.device)  # before its weights are remembered
         self.generator = torch.Generator()
+        self.group = group_of(fabric, config.diversify.views)
+        self._join(self.group)
         if augment is not None:
             augment.to(fabric.device)
             augment.attach(detector.transform, detector.backbone, self.generator)
@@ -70,8 +74,8 @@ class Trainer:
         """Of BatchNorms that train: they move in the forward pass, before it is known whether the step is taken."""
 
     def step(self, batch: Batch, seed: int, step: int = 0) -> dict[str, float]:
-        """SGD step number `step`, from 0; the losses and `gradient_norm` (none where 16-mixed left the step out). All
-        that is random in it comes from `seed`.
+        """SGD step number `step`, from 0; the losses of all processes' images, and `gradient_norm` (none where 16-mixed
+        left the step out). All that is random in it comes from `seed`, the same in all processes.
 
         Raises:
             BadStepError: a loss or the gradient, of any process, is not finite; the weights are left as they were.
@@ -83,7 +87,7 @@ class Trainer:
         losses = self.model(images, targets)
         figures = {name: float(loss.detach()) for name, loss in losses.items()}
         try:
-            self._require_finite_losses(figures)
+            figures = self._finite_losses(figures)
             self.optimizer.zero_grad()
             self.fabric.backward(sum(losses.values()))
             self.fabric.strategy.precision.unscale_gradients(self.optimizer.optimizer)  # of 16-mixed
@@ -97,15 +101,20 @@ class Trainer:
         self.average.take(step + 1)
         return {**figures, "gradient_norm": norm} if math.isfinite(norm) else figures
 
-    def _require_finite_losses(self, figures: dict[str, float]) -> None:
-        """Before `backward`, which waits for all processes: all must agree not to begin it."""
-        broken = [name for name, value in figures.items() if not math.isfinite(value)]
-        anywhere = torch.tensor(float(bool(broken)), device=self.fabric.device)
-        if self.fabric.world_size > 1:
-            anywhere = cast(Tensor, self.fabric.all_reduce(anywhere, reduce_op="max"))
-        if anywhere:
-            what = f"{', '.join(broken)} not finite" if broken else "a loss of another process is not finite"
-            raise BadStepError(f"{what}; {FIX}", figures)
+    def _finite_losses(self, figures: dict[str, float]) -> dict[str, float]:
+        """The losses of all processes' images, before `backward`, which waits for all: they agree not to begin it."""
+        everybody = self.group.exchange(figures)
+        means = {name: sum(one[name] for one in everybody) / len(everybody) for name in figures}
+        broken = [name for name, value in means.items() if not math.isfinite(value)]
+        if broken:
+            raise BadStepError(f"{', '.join(broken)} not finite; {FIX}", means)
+        return means
+
+    def _join(self, group: Group) -> None:
+        """Have detector and levers learn as one process that has the images of a whole group."""
+        self.detector.join(group)
+        if self.augment is not None:
+            self.augment.join(group)
 
     def _clipped_norm(self, figures: dict[str, float]) -> float:
         """The gradient's norm; a gradient above `train.clip_norm` is made as long as that."""
@@ -118,6 +127,12 @@ class Trainer:
         if self.config.clip_norm:
             nn.utils.clip_grads_with_norm_(trained, self.config.clip_norm, norm)
         return float(norm)
+
+    def share_statistics(self) -> None:
+        """Give all processes the main one's BatchNorm statistics: every one has moved its own by its own images."""
+        if self.group.size > 1:
+            for buffer in self.statistics:
+                buffer.copy_(self.fabric.broadcast(buffer))
 
     def require_finite(self) -> None:
         """Make sure, before the weights are scored or saved, that the last step has not broken them.
@@ -170,8 +185,10 @@ class Trainer:
         """Take BatchNorm's statistics anew, of the weights that are in the detector, over a few batches."""
         self.detector.train()
         devices = [] if self.fabric.device.type == "cpu" else [self.fabric.device]
+        self._join(ALONE)  # every process takes them of the same images
         with torch.random.fork_rng(devices), fresh_statistics(self.detector):
             torch.manual_seed(0)
             self.generator.manual_seed(0)
             for images, targets in some_batches():
                 self.detector(*self.fabric.to_device((images, targets)))
+        self._join(self.group)
