@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: setup demo test test-all check audit bench study synthetic-checkpoint clean
+.PHONY: setup demo test test-all check audit fuzz bench study synthetic-checkpoint clean
 
 setup: .venv/installed
 
@@ -33,6 +33,11 @@ audit: setup
 	$(BIN)/ruff check --select S --ignore S101 src
 	$(BIN)/python -m pip install --quiet pip-audit
 	$(BIN)/pip-audit --skip-editable
+
+# Five minutes in all. Where atheris has no wheel for this Python, plain mutations take its place, and a line says so.
+fuzz: setup
+	-$(BIN)/python -m pip install --quiet --only-binary :all: atheris
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds 300 --out runs/fuzz
 
 bench: setup
 	$(BIN)/python -m benchmarks --out bench.json

@@ -10,17 +10,26 @@ TRY_AGAIN = 75
 the one that asks to be put into the queue again."""
 LONG = 300
 """Letters of a name or value from a file that a message repeats, at most."""
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What a terminal does not show as a letter: control characters, ends of lines, and halves of letters (names of files
+that are not UTF-8, `\\ud800` in JSON), which cannot even be printed."""
 
 
 def one_line(text: str) -> str:
     """Text from a file as a message can repeat it: control characters written out, the middle of long text left out."""
-    text = CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+    text = CONTROL.sub(_written_out, text)
     return text if len(text) <= LONG else f"{text[: LONG // 2]} ... {text[-LONG // 2 :]}"
 
 
+def _written_out(match: re.Match[str]) -> str:
+    return ascii(match[0])[1:-1]
+
+
 class ClipgapError(Exception):
-    """A mistake the user can put right. The message names the file, key or box, and the fix."""
+    """A mistake the user can put right. The message names the file, key or box, and the fix.
+
+    Whatever a file had put into it can be shown: control characters are written out, all but the ends of lines.
+    """
 
     exit_code = 2
 
@@ -28,7 +37,7 @@ class ClipgapError(Exception):
         # torch raises a data worker's error anew with the worker's traceback for a message: keep the line itself.
         if "Original Traceback" in message:
             message = message.rpartition(f"{type(self).__module__}.{type(self).__name__}: ")[2].strip()
-        super().__init__(message)
+        super().__init__("\n".join(CONTROL.sub(_written_out, line) for line in message.split("\n")))
 
 
 class ConfigError(ClipgapError):

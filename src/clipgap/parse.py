@@ -16,7 +16,10 @@ LONGEST = 2_000_000
 """Characters of YAML: more than any config has, few enough to be read in seconds."""
 MOST = 100_000
 """Values of a YAML text with every alias written out."""
+DIGITS = 1000
+"""Letters of a number in YAML: `1:1:1`, to the base of 60, takes the square of its length to be read."""
 
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 SEALED, SEAL = "# written by clipgap; to use it as a file of your own, remove this line\n", "# sha256 "
 """The first line of a sealed text, and how its last one begins."""
@@ -59,7 +62,7 @@ def parse_yaml(text: str, *, as_texts: bool = False) -> Any:
         raise UnreadableError(str(error).splitlines()[0]) from None
     except RecursionError:
         raise UnreadableError("nested too deeply") from None
-    except (ValueError, LookupError, AttributeError, TypeError) as error:  # `2026-13-01`, `!!bool 1`
+    except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:  # `2026-13-01`, `!!bool 1`
         raise UnreadableError(f"a value cannot be read: {error}") from None
 
 
@@ -125,6 +128,8 @@ def _written_out(node: yaml.Node, sizes: dict[int, int]) -> int:
     """How many values a node is with its aliases written out; `sizes` knows those that were looked at, 0: half-way."""
     if id(node) not in sizes:
         sizes[id(node)] = 0
+        if node.tag in NUMBERS and len(node.value) > DIGITS:
+            raise yaml.composer.ComposerError(None, None, "a number of thousands of digits", node.start_mark)
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
         inner = [part for pair in pairs for part in pair]
         inner += node.value if isinstance(node, yaml.SequenceNode) else []

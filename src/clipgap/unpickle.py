@@ -8,10 +8,12 @@ would believe a file that says that its bytes are pointers to objects.
 from __future__ import annotations
 
 import io
+import math
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +34,11 @@ STORAGE_DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+MOST_PARTS, DEEPEST, LONGEST = 100_000, 50, 1000
+"""Of an archive's objects: how many are looked at, how deep they are in each other, how long a tensor's name may be.
+Objects may be in several others, so a few hundred bytes can stand for more than any machine can walk through."""
+MOST_REPEATED = 2**24
+"""Numbers of a tensor that are not stored one by one: a stride of 0 repeats one number as often as a file likes."""
 
 
 def is_torchscript(path: Path) -> bool:
@@ -52,7 +59,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
             return torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
 
         module = TensorUnpickler(io.BytesIO(archive.read(f"{root}data.pkl")), _torchscript_name, storage).load()
-    return dict(_flatten(module, ""))
+    return _tensors_in(module)
 
 
 class _Inert:
@@ -121,6 +128,7 @@ class TensorUnpickler(pickle.Unpickler):
         allowed: Callable[[tuple[str, str]], Any],
         storage: Callable[[str, torch.dtype], Tensor] | None = None,
     ) -> None:
+        require_near_memo(file)
         super().__init__(file, encoding="latin1")
         self.allowed, self.storage = allowed, storage
 
@@ -144,7 +152,7 @@ class TensorUnpickler(pickle.Unpickler):
 def _torchscript_name(name: tuple[str, str]) -> Any:
     module, attribute = name
     if module == "torch._utils" and attribute == "_rebuild_tensor_v2":
-        return lambda flat, offset, size, stride, *_: torch.as_strided(flat, size, stride, offset).clone()
+        return _strided
     if module == "torch._utils" and attribute == "_rebuild_parameter":
         return lambda data, *_: data
     if module == "torch":
@@ -154,9 +162,43 @@ def _torchscript_name(name: tuple[str, str]) -> Any:
     return _Inert if module.split(".")[0] == "__torch__" else None
 
 
-def _flatten(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(value, Tensor):
-        yield name, value
-    elif isinstance(value, _Inert):
-        for key, inner in value.__dict__.get("attributes", {}).items():
-            yield from _flatten(inner, f"{name}.{key}" if name else str(key))
+def _strided(flat: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
+    if math.prod(size) > max(flat.numel(), MOST_REPEATED):
+        raise pickle.UnpicklingError("a tensor of more numbers than are there")
+    return torch.as_strided(flat, size, stride, offset).clone()
+
+
+def _tensors_in(module: Any) -> dict[str, Tensor]:
+    """The tensors of an archive's object and the objects in it, by their dotted names."""
+    found: dict[str, Tensor] = {}
+    left = MOST_PARTS
+
+    def walk(value: Any, name: str, depth: int) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0 or depth > DEEPEST or len(name) > LONGEST:
+            raise pickle.UnpicklingError("its objects are in each other without end")
+        if isinstance(value, Tensor):
+            found[name] = value
+        elif isinstance(value, _Inert):
+            for key, inner in value.__dict__.get("attributes", {}).items():
+                walk(inner, f"{name}.{key}" if name else str(key), depth + 1)
+
+    walk(module, "", 0)
+    return found
+
+
+def require_near_memo(file: IO[bytes]) -> None:
+    """Make sure that a pickle remembers nothing at places far out, for which Python would make room.
+
+    Raises:
+        pickle.UnpicklingError: it does.
+        ValueError: it is no pickle.
+    """
+    start = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(start)
+    for operation, argument, _ in pickletools.genops(file):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and (argument or 0) > size:
+            raise pickle.UnpicklingError("it remembers things at places that it does not reach")
+    file.seek(start)

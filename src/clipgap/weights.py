@@ -7,6 +7,7 @@ arrays of numbers (in detectron2's files) are made without numpy's own means: se
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +18,22 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from clipgap.errors import WeightsError
+from clipgap.errors import WeightsError, one_line
 from clipgap.kinds import kind_of
-from clipgap.unpickle import TensorUnpickler, is_torchscript, numpy_names, read_torchscript
+from clipgap.unpickle import (
+    MOST_REPEATED,
+    STORAGE_DTYPES,
+    TensorUnpickler,
+    is_torchscript,
+    numpy_names,
+    read_torchscript,
+)
+
+UNPACKED = 2
+"""An archive's parts are at most so many times as large as itself, and `ROOM` more: tensors are stored as they are."""
+ROOM = 2**26
+PLAIN = frozenset(STORAGE_DTYPES.values()) | {torch.uint16, torch.uint32, torch.uint64}
+"""Kinds of numbers that tensors may be of."""
 
 
 class DamagedError(ValueError):
@@ -37,6 +51,7 @@ def read_file(path: str | Path, *, numpy: bool = False) -> dict[str, Any]:
         raise WeightsError(f"{path}: no such file of weights")
     try:
         content = _read(path, numpy)
+        _require_plain(content, set())
     except Exception as error:  # noqa: BLE001 (the bytes are anybody's: readers stumble over them in every way)
         raise WeightsError(f"{path}: {_cause(error, path)}; save a plain state dict or safetensors") from None
     if not isinstance(content, Mapping):
@@ -45,9 +60,9 @@ def read_file(path: str | Path, *, numpy: bool = False) -> dict[str, Any]:
 
 
 def tensors_of(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors (and numpy arrays, as tensors) among a mapping's values."""
+    """The tensors (and numpy arrays, as tensors) among a mapping's values that have names."""
     kinds = (Tensor, np.ndarray)
-    found = {name: value for name, value in content.items() if isinstance(value, kinds)}
+    found = {name: value for name, value in content.items() if isinstance(value, kinds) and isinstance(name, str)}
     return {name: value if isinstance(value, Tensor) else _as_tensor(value) for name, value in found.items()}
 
 
@@ -95,6 +110,13 @@ def _read(path: Path, numpy: bool) -> Any:
             return TensorUnpickler(file, numpy_names().get).load()
     allowed: list[Any] = [(stand_in, ".".join(name)) for name, stand_in in numpy_names().items()] if numpy else []
     with torch.serialization.safe_globals(allowed):
+        return load_plain(path)
+
+
+def load_plain(path: Path) -> Any:
+    """What `torch.load` finds in a file without running anything; its warnings about odd files are nobody's concern."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -102,12 +124,35 @@ def require_checksums(path: Path) -> None:
     """Make sure that what a zip archive (as torch writes) holds is what was put into it; other files are not looked at.
 
     Raises:
-        DamagedError: it is not.
+        DamagedError: it is not, or it would be far larger unpacked.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
+            unpacked = sum(part.file_size for part in archive.infolist())
+            if unpacked > UNPACKED * path.stat().st_size + ROOM:
+                raise DamagedError(f"damaged: an archive that would be {unpacked:,} bytes unpacked")
             if broken := archive.testzip():
                 raise DamagedError(f"damaged: the checksum of {broken} is not that of what is there")
+
+
+def _require_plain(value: Any, seen: set[int]) -> None:
+    """Make sure that the tensors in mappings are plain ones, whose numbers are there: sums over them would else fail.
+
+    Raises:
+        DamagedError: one is not.
+    """
+    if isinstance(value, Mapping) and id(value) not in seen:
+        seen.add(id(value))  # a mapping may be in many others
+        for inner in value.values():
+            _require_plain(inner, seen)
+    if not isinstance(value, Tensor):
+        return
+    plain = value.layout == torch.strided and value.device.type == "cpu" and value.dtype in PLAIN
+    if not plain:
+        raise DamagedError(f"holds a tensor of a kind that is no weights ({value.dtype}, {value.layout})")
+    stored = value.untyped_storage().nbytes() // value.element_size()
+    if value.numel() > max(stored, MOST_REPEATED):
+        raise DamagedError(f"damaged: a tensor of {value.numel():,} numbers, of which {stored:,} are there")
 
 
 def _cause(error: Exception, path: Path) -> str:
@@ -120,7 +165,9 @@ def _cause(error: Exception, path: Path) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     named = [line[line.index("GLOBAL") + 6 :].split(" was ")[0].strip() for line in lines if "GLOBAL" in line]
     if named:
-        return f"holds Python objects, not plain weights ({named[0].split(' is ')[0]}), and those are never made"
+        return (
+            f"holds Python objects, not plain weights ({one_line(named[0].split(' is ')[0])}), and those are never made"
+        )
     return "damaged, or not a file of weights that is safe to read"
 
 

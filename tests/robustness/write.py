@@ -13,7 +13,7 @@ from tests.robustness.voc_rows import VOC_ROWS
 from tests.robustness.yolo_rows import YOLO_ROWS
 
 PAGE = Path(__file__).parents[2] / "docs/robustness.md"
-CRASHES = Path(__file__).with_name("crashes.md")
+FRAGMENTS = [Path(__file__).with_name(name) for name in ("crashes.md", "fuzz.md")]
 """What no row can tell in a line: tests of their own show it."""
 SECTIONS: dict[str, Sequence[DataRow | CommandRow]] = {
     "COCO": COCO,
@@ -38,8 +38,8 @@ that are off are a warning ([configuration](configuration.md)).
 
 def page() -> str:
     """The whole page."""
-    crashes = CRASHES.read_text(encoding="utf-8")
-    return HEAD + crashes + "".join(f"\n## {title}\n\n{_table(rows)}" for title, rows in SECTIONS.items())
+    fragments = "".join(path.read_text(encoding="utf-8") for path in FRAGMENTS)
+    return HEAD + fragments + "".join(f"\n## {title}\n\n{_table(rows)}" for title, rows in SECTIONS.items())
 
 
 def _table(rows: Sequence[DataRow | CommandRow]) -> str:

@@ -26,6 +26,8 @@ from clipgap.weights import bytes_of, require_finite
 FORMAT, METADATA = "clipgap semantic augmentations 2", "clipgap"
 UNCHECKED = "clipgap semantic augmentations 1"
 """What older versions wrote: the same without a hash."""
+KINDS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+"""Numbers that offsets may be of."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,18 @@ class SemanticAugmentations:
         try:
             with safe_open(path, framework="pt") as file:
                 origin = parse_json((file.metadata() or {}).get(METADATA, "{}"))
-                offsets = file.get_tensor("offsets")
-                scales = file.get_tensor("scales") if "scales" in file.keys() else None  # noqa: SIM118 (no mapping)
+                names = [name for name in ("offsets", "scales") if name in file.keys()]  # noqa: SIM118 (no mapping)
+                tensors = {name: file.get_tensor(name) for name in names}
         except (SafetensorError, OSError, UnreadableError):
-            origin, offsets, scales = {}, torch.empty(0), None
-        if origin.get("format") not in (FORMAT, UNCHECKED) or offsets.ndim != 4:
+            origin, tensors = {}, {}
+        if not (_says_all(origin) and _fit_together(tensors, len(origin["target_prompts"]))):
             raise WeightsError(f"{path}: not a file of semantic augmentations; `clipgap fit` makes one")
-        tensors = {"offsets": offsets} | ({} if scales is None else {"scales": scales})
         if origin["format"] == FORMAT and origin.pop("hash", None) != _hash(origin, tensors):
             raise WeightsError(f"{path}: damaged: its hash is not that of what it holds; fit again, or copy it anew")
         require_finite(tensors, path, "fit again with a lower fit.lr")
         prompts = PromptSet(origin["source_prompt"], tuple(origin["target_prompts"]))
-        return cls(offsets, prompts, origin["clip_name"], origin["clip_hash"], origin["record"], scales)
+        about = (origin["clip_name"], origin["clip_hash"], origin["record"])
+        return cls(tensors["offsets"], prompts, *about, tensors.get("scales"))
 
     def check_fits(self, clip: Backbone, where: str) -> None:
         """Refuse a CLIP other than the one the offsets were fitted with.
@@ -108,6 +110,24 @@ class SemanticAugmentations:
                 f"{where}: fitted with other weights (CLIP {self.clip_name}, hash {self.clip_hash[:12]}) than "
                 f"{clip} (hash {clip.weights_hash[:12]}); fit again with this CLIP, or name the other with clip.*"
             )
+
+
+def _says_all(origin: object) -> bool:
+    """Whether a file says all that is needed, and each in its kind: anybody can write such a file."""
+    if not isinstance(origin, dict) or origin.get("format") not in (FORMAT, UNCHECKED):
+        return False
+    targets = origin.get("target_prompts")
+    texts = [origin.get(key) for key in ("source_prompt", "clip_name", "clip_hash")]
+    texts += targets if isinstance(targets, list) else [None]
+    return bool(targets) and all(isinstance(text, str) for text in texts) and isinstance(origin.get("record"), dict)
+
+
+def _fit_together(tensors: dict[str, Tensor], targets: int) -> bool:
+    """Whether there are offsets (M, C, h, w) for M target prompts, and scales (M, C) or none."""
+    offsets = tensors.get("offsets", torch.empty(0))
+    fits = offsets.ndim == 4 and offsets.numel() > 0 and len(offsets) == targets
+    fits &= all(tensor.dtype in KINDS for tensor in tensors.values())
+    return fits and tensors.get("scales", offsets[..., 0, 0]).shape == offsets.shape[:2]
 
 
 def _hash(origin: dict[str, Any], tensors: dict[str, Tensor]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def cached_weights(name: str, tag: str) -> Path | None:
 
 def _from_file(path: Path, config: ClipConfig) -> Clip:
     content = read_file(path)
-    nested = content.get("state_dict", content)
+    nested = content.get("state_dict")
+    nested = nested if isinstance(nested, Mapping) else content
     weights = {name.removeprefix("module."): tensor for name, tensor in tensors_of(nested).items()}
     from_openai = is_torchscript(path) or any(mark in weights for mark in OPENAI_MARKS)
     weights = {name: tensor for name, tensor in weights.items() if name not in OPENAI_MARKS}

@@ -10,6 +10,7 @@ from typing import Self
 import open_clip
 import torch
 from open_clip.model import CLIPTextCfg, CLIPVisionCfg
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -86,7 +87,7 @@ def spec_of(weights: Mapping[str, Tensor], quick_gelu: bool, where: str) -> Clip
         raise WeightsError(f"{where}: a CLIP with a ViT image tower; clipgap needs a ResNet one (RN50, RN101, ...)")
     try:
         blocks = [{name.split(".")[2] for name in weights if name.startswith(f"visual.layer{i}.")} for i in range(1, 5)]
-        grid = round((weights["visual.attnpool.positional_embedding"].shape[0] - 1) ** 0.5)
+        grid = round(max(weights["visual.attnpool.positional_embedding"].shape[0] - 1, 0) ** 0.5)
         embed_dim = weights["text_projection"].shape[1]
         width = weights["visual.layer1.0.conv1.weight"].shape[0]
         text_width = weights["ln_final.weight"].shape[0]
@@ -101,8 +102,27 @@ def spec_of(weights: Mapping[str, Tensor], quick_gelu: bool, where: str) -> Clip
         layers=len({name.split(".")[2] for name in weights if name.startswith("transformer.resblocks.")}),
     )
     layers = (len(blocks[0]), len(blocks[1]), len(blocks[2]), len(blocks[3]))
-    tower = ModifiedResNetSpec(embed_dim=embed_dim, image_size=grid * 32, layers=layers, width=width)
+    try:
+        tower = ModifiedResNetSpec(embed_dim=embed_dim, image_size=grid * 32, layers=layers, width=width)
+    except ValidationError as error:
+        sizes = ", ".join(str(detail["loc"][0]) for detail in error.errors())
+        raise WeightsError(f"{where}: no CLIP ResNet: its tensors are of no size for {sizes}") from None
     return ClipSpec(tower, text, quick_gelu)
+
+
+def _places(spec: ClipSpec, where: str) -> dict[str, Tensor]:
+    """A CLIP's tensors by name, without their numbers: the sizes are a file's, and may be beyond any memory.
+
+    Raises:
+        WeightsError: there is no CLIP of these sizes.
+    """
+    try:
+        with torch.device("meta"):
+            return dict(spec.build().state_dict())
+    except Exception as error:  # noqa: BLE001 (open_clip and torch each refuse sizes in ways of their own)
+        raise WeightsError(
+            f"{where}: no CLIP ResNet: no model has its tensors' sizes ({type(error).__name__})"
+        ) from None
 
 
 def clip_from_weights(weights: Mapping[str, Tensor], quick_gelu: bool, name: str, where: str) -> Clip:
@@ -112,9 +132,9 @@ def clip_from_weights(weights: Mapping[str, Tensor], quick_gelu: bool, name: str
         WeightsError: keys are missing, unknown or of other shapes: the first one is named.
     """
     spec = spec_of(weights, quick_gelu, where)
+    own = _places(spec, where)
+    logit_scale = {} if "logit_scale" in weights else {"logit_scale": own["logit_scale"]}
+    require_places({**logit_scale, **weights}, own, where, "a CLIP ResNet", "one")
     model = spec.build()
-    own = model.state_dict()
-    weights = {"logit_scale": own["logit_scale"], **weights}
-    require_places(weights, own, where, "a CLIP ResNet", "one")
     model.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, strict=False)
     return Clip(model, spec, name, where)

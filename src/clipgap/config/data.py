@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from clipgap.config.prompts import PromptsConfig
 from clipgap.config.section import Metric, Section, Words
-from clipgap.errors import ConfigError, DataError
+from clipgap.errors import ConfigError, DataError, one_line
 
 Splits = Words | Annotated[list[Words], Field(min_length=1)] | None
 Format = Literal["voc", "coco", "yolo"]
@@ -207,11 +207,16 @@ def expand_variables(text: str) -> str:
     def value(match: re.Match[str]) -> str:
         name, default = match.group("name") or match.group("bare"), match.group("default")
         if not os.environ.get(name) and default is None:
-            raise ConfigError(f"{text}: the environment variable {name} is not set; set it, or write the path itself")
+            raise ConfigError(
+                f"{one_line(text)}: the environment variable {name} is not set; set it, or write the path itself"
+            )
         return os.environ.get(name) or str(default)
 
     put_in = re.sub(r"\$(?:\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}|(?P<bare>[A-Za-z_]\w*))", value, text)
-    return os.path.expanduser(put_in)
+    try:
+        return os.path.expanduser(put_in)
+    except ValueError:  # a NUL or half a letter behind `~`, where a user's name belongs
+        raise ConfigError(f"{one_line(text)}: no folder has such a name; correct it") from None
 
 
 def _refuse_repeats(what: str, names: list[str]) -> None:

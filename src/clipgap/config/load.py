@@ -114,9 +114,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not UTF-8 text; save it as UTF-8, or name a YAML file") from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+        raise ConfigError(f"{one_line(str(path))}: cannot be read ({error.strerror})") from None
     except UnreadableError as error:
         raise ConfigError(f"{path}{error.place}: not valid YAML ({error.problem})") from None
+    except ValueError:
+        raise ConfigError(f"{one_line(str(path))}: no file has such a name; correct it") from None
     if tree is None:
         raise ConfigError(f"{path}: is empty; write `data:` and the other settings")
     if not isinstance(tree, dict):

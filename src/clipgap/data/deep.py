@@ -9,6 +9,7 @@ which is why it is said; to have it otherwise, write the files as 8 bit.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ SIXTEEN = tuple(2.0**bits - 1 for bits in BITS)
 COLOURS = ("RGB", "RGBA", "LA")
 ORIENTATION = 0x0112
 """EXIF's tag."""
+ROWS = 64
+"""Rows that are converted at a time: numbers of 64 bits of a whole image would be many times its size."""
 
 
 def to_rgb(image: Image.Image, path: Path, deep_colour: bool) -> tuple[Image.Image, int | None]:
@@ -58,7 +61,9 @@ def _from_deep_colour(image: Image.Image, path: Path) -> tuple[Image.Image, int 
     colours = pixels[..., :3]
     peak = int(colours.max())
     bits = next(bits for bits in BITS if peak < 2**bits)
-    scaled = np.rint(colours[..., ::-1] * (255 / (2**bits - 1))).astype(np.uint8)
+    scaled = np.empty(colours.shape, np.uint8)
+    for rows in _bands(image.height):
+        scaled[rows] = np.rint(colours[rows, :, ::-1] * (255 / (2**bits - 1))).astype(np.uint8)
     rgb = Image.fromarray(scaled)
     if pixels.shape[2] == 4:
         rgb.putalpha(Image.fromarray((pixels[..., 3] >> 8).astype(np.uint8)))
@@ -86,17 +91,32 @@ def _all_bits(path: Path) -> npt.NDArray[np.uint16] | None:
 def _on_white(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
-    rgba = image.convert("RGBA")
-    white = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(white, rgba).convert("RGB")
+    rgb = Image.new("RGB", image.size)
+    for rows in _bands(image.height):
+        rgba = image.crop((0, rows.start, image.width, rows.stop)).convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        rgb.paste(Image.alpha_composite(white, rgba).convert("RGB"), (0, rows.start))
+    return rgb
+
+
+def _bands(height: int) -> Iterator[slice]:
+    """Rows that belong together, from above."""
+    for top in range(0, height, ROWS):
+        yield slice(top, min(top + ROWS, height))
 
 
 def _from_grey(image: Image.Image, tops: tuple[float, ...]) -> tuple[Image.Image, int | None]:
     """Grey of more than 8 bits: scaled so that white stays white."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    peak = float(values.max())
+    pixels = np.asarray(image)
+
+    def values(rows: slice) -> npt.NDArray[np.float64]:
+        return np.nan_to_num(pixels[rows].astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+    peak = max(float(values(rows).max()) for rows in _bands(image.height))
     top = next((top for top in tops if peak <= top), peak)
-    grey = np.rint(np.clip(values, 0, None) * (255.0 / top)).astype(np.uint8)
+    grey = np.empty(pixels.shape, np.uint8)
+    for rows in _bands(image.height):
+        grey[rows] = np.rint(np.clip(values(rows), 0, None) * (255.0 / top)).astype(np.uint8)
     known = peak > 0 and tops is not TOPS["F"]
     bits = next((bits for bits in BITS[:-1] if known and top == 2**bits - 1), None)
     return Image.fromarray(grey).convert("RGB"), bits

@@ -12,11 +12,10 @@ Of several frames or pages the first counts. How grey and colours of more than 8
 from __future__ import annotations
 
 import logging
-import struct
 import warnings
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ from PIL.Image import Transpose
 
 from clipgap.data.deep import FEWER_BITS, ORIENTATION, holds_deep_colour, to_rgb
 from clipgap.data.files import refuse_irregular
-from clipgap.errors import DataError
+from clipgap.errors import DataError, one_line
 
 _log = logging.getLogger(__name__)
 _told: set[str] = set()
@@ -43,20 +42,9 @@ TURNS = {
 """What shows an image of that orientation upright."""
 SWAPS = frozenset({5, 6, 7, 8})
 """Orientations that exchange width and height."""
-BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-)
-"""What PIL's decoders are known to raise on broken files."""
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
+"""PIL's names of what is read, whatever a file is called. It knows many more, and starts Ghostscript for an EPS. A
+camera's MPO is a JPEG to it."""
 
 
 KEPT_STORED = "its EXIF says to turn it, but the size in the annotation file fits it unturned only: used unturned"
@@ -142,6 +130,13 @@ def read_image_as_declared(path: Path, declared: tuple[int, int] | None) -> tupl
     return turned, tuple(note for note, applies in said.items() if applies)
 
 
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of the formats that this PIL was built with."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image; whatever goes wrong with it inside the `with` block becomes one line that names the file."""
@@ -151,16 +146,19 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             warnings.simplefilter("ignore")
             if refuse_irregular(path).st_size == 0:
                 raise DataError(f"{path}: is empty (0 bytes): replace or remove it")
-            with Image.open(path) as image:
+            with Image.open(path, formats=_formats()) as image:
                 yield image
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such image") from None
     except UnidentifiedImageError:
         raise DataError(f"{path}: not an image, or of an unknown format: replace or remove it") from None
     except Image.DecompressionBombError:
         raise DataError(f"{path}: has more pixels than PIL opens safely: scale it down") from None
-    except BROKEN as error:
-        raise DataError(f"{path}: the image cannot be read ({error}): replace or remove it") from None
+    except Exception as error:  # noqa: BLE001 (the bytes are anybody's: decoders stumble over them in every way)
+        said = one_line(str(error)) or type(error).__name__
+        raise DataError(f"{path}: the image cannot be read ({said}): replace or remove it") from None
 
 
 def _turn(image: Image.Image, declared: tuple[int, int] | None) -> tuple[int, bool]:
@@ -181,7 +179,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         exif.load(data)
         return int(exif.get(ORIENTATION, 1))
-    except BROKEN:
+    except Exception:  # noqa: BLE001 (as in `_opened`)
         return 1  # broken metadata: viewers show such an image as stored
 
 
@@ -189,5 +187,5 @@ def _is_animated(image: Image.Image) -> bool:
     """Whether there are several frames or pages; a camera's second picture (MPO) is none."""
     try:
         return image.format != "MPO" and bool(getattr(image, "is_animated", False))
-    except BROKEN:
+    except Exception:  # noqa: BLE001 (as in `_opened`)
         return False  # a second frame that is broken: the first one counts anyway

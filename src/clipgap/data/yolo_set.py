@@ -19,6 +19,9 @@ LAYOUTS = ("images/{}", "{}/images", "{}", "obj_{}_data", "{}.txt", "data/{}.txt
 """Where the images of a split are looked for that the description does not name; a file is a list of them."""
 SPLITS = ("train", "val", "valid", "validation", "test")
 """Names that an error looks for when it tells what there is."""
+DEEPEST = 64
+"""Folders of a path whose ends are tried, and that are looked for under other names: no data set lies deeper, and each
+is a look at the disk."""
 
 
 @dataclass
@@ -105,7 +108,7 @@ def _same_paths(entry: str) -> Iterator[str]:
     """A path, and with `val`, `valid` and `validation` in each other's place: exports mix them up."""
     yield entry
     parts = entry.replace("\\", "/").split("/")
-    for number, part in enumerate(parts):
+    for number, part in enumerate(parts[:DEEPEST]):
         for other in same_split(part)[1:]:
             yield "/".join([*parts[:number], other, *parts[number + 1 :]])
 
@@ -114,7 +117,7 @@ def _suffixes(entry: str) -> Iterator[str]:
     """A path, and its ever shorter ends: paths of another machine end as ours do. Not the bare end `images`."""
     yield entry
     parts = [part for part in PurePosixPath(entry.replace("\\", "/")).parts if part not in ("..", "/")]
-    for start in range(len(parts)):
+    for start in range(max(len(parts) - DEEPEST, 0), len(parts)):
         end = "/".join(parts[start:])
         if end != entry and end.casefold() != "images":
             yield end

@@ -13,7 +13,7 @@ from clipgap.engine.names import before
 from clipgap.engine.progress import log
 from clipgap.errors import WeightsError
 from clipgap.files import write_then_rename
-from clipgap.weights import bytes_of, require_checksums
+from clipgap.weights import bytes_of, load_plain, require_checksums
 
 
 class Checkpoints:
@@ -77,7 +77,7 @@ class Checkpoints:
 
     def _read(self, file: Path) -> dict[str, Any]:
         require_checksums(file)
-        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = load_plain(file)
         if content["kind"] != self.kind:
             raise WeightsError(f"{file}: of {content['kind']}")
         return content

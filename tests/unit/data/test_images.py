@@ -263,3 +263,30 @@ def test_decompression_bombs_are_refused_and_merely_large_ones_are_not(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)
     with pytest.raises(DataError, match=r"a\.png: has more pixels"):
         read_image(path)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "F", "deep colour", "deep colour and transparency"])
+def test_how_many_rows_are_converted_at_a_time_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    draw_numbers = np.random.default_rng(0)
+    path = tmp_path / ("a.tif" if mode == "F" else "a.png")
+    if mode.startswith("deep"):
+        channels = 4 if "transparency" in mode else 3
+        cv2.imwrite(str(path), draw_numbers.integers(0, 4096, (70, 5, channels), dtype=np.uint16))
+    elif mode == "I;16":
+        Image.fromarray(draw_numbers.integers(0, 4096, (70, 5), dtype=np.uint16)).save(path)
+    elif mode == "F":
+        Image.fromarray(draw_numbers.random((70, 5), dtype=np.float32)).save(path)
+    elif mode == "P":
+        Image.fromarray(draw_numbers.integers(0, 9, (70, 5), dtype=np.uint8)).convert("P").save(path, transparency=3)
+    else:
+        rgba = Image.fromarray(draw_numbers.integers(0, 256, (70, 5, 4), dtype=np.uint8))
+        rgba.convert(mode).save(path)
+    found = []
+    for rows in (1, 64, 1000):
+        monkeypatch.setattr("clipgap.data.deep.ROWS", rows)
+        found.append(np.array(read_image(path)))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+    assert len(np.unique(found[0])) > 5
