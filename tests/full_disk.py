@@ -23,8 +23,9 @@ from typing import Any
 ROOM = 2**30
 
 
-def commands(made: Path, disk: Path) -> dict[str, str]:
+def commands(made: Path, disk: Path, kind: str) -> dict[str, str]:
     """By verb, of a folder that `make_trained` made."""
+    readers = 1 if kind == "disk" else 0  # the limit is also one of the memory that readers share
     config, run = made / "config.yaml", made / "run"
     corrupted = f"--corruptions fog --severity 1 --out {disk}/scores --cache {disk}/cache --csv {disk}/table.csv"
     return {
@@ -32,7 +33,7 @@ def commands(made: Path, disk: Path) -> dict[str, str]:
         "fit": f"fit --config {config} --out {disk}/new/aug.safetensors",
         "predict": f"predict {run} {made}/data/night_sunny --out {disk}/out",
         "evaluate": f"evaluate {run} --csv {disk}/new/table.csv",
-        "corruptions": f"evaluate {run} --workers 1 {corrupted}",
+        "corruptions": f"evaluate {run} --workers {readers} {corrupted}",
         "convert": f"data convert --config {config} --domain day --split train --to voc --out {disk}/voc",
         "export": f"export {run} --out {disk}/onnx",
         "make": f"world make --out {disk}/world --scenes 2 --held-out 1 --workers 2",
@@ -45,7 +46,7 @@ def main() -> None:
     if kind == "disk":
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", disk], check=True)
     for verb in verbs:
-        words = shlex.split(commands(Path(made), Path(disk))[verb])
+        words = shlex.split(commands(Path(made), Path(disk), kind)[verb])
         for one in trials(words, Path(disk), limits[kind], json.loads(shares)):
             print(json.dumps({"verb": verb, **one}), flush=True)
 

@@ -6,6 +6,7 @@ images. VOC is read and written with its own boxes, whatever `voc_boxes` says, s
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,9 @@ def _plan(records: Iterable[ImageRecord]) -> list[_Plan]:
 
 def _write_image(plan: _Plan, folder: Path) -> None:
     if plan.anew:
-        read_record(plan.record)[0].save(folder / plan.name)
+        encoded = io.BytesIO()  # PIL takes it for written whole where the disk took a part of it
+        read_record(plan.record)[0].save(encoded, "PNG")
+        (folder / plan.name).write_bytes(encoded.getbuffer())
     else:
         shutil.copyfile(plan.record.path, folder / plan.name)
 

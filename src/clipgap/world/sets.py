@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -96,7 +97,9 @@ def _write_chunk(
         scene = draw_street(default_rng((*key, i)), kind.style)
         pixels = photograph(scene, kind.domains[domains[i % len(domains)]], kind.style, default_rng((*key, i, 1)))
         name = f"{split}_{i:05d}"
-        Image.fromarray(pixels).save(voc / "JPEGImages" / f"{name}.jpg", quality=92)
+        encoded = io.BytesIO()  # PIL takes it for written whole where the disk took a part of it
+        Image.fromarray(pixels).save(encoded, "JPEG", quality=92)
+        (voc / "JPEGImages" / f"{name}.jpg").write_bytes(encoded.getbuffer())
         (voc / "Annotations" / f"{name}.xml").write_bytes(voc_xml(name, scene.things))
     return last - first
 
