@@ -126,8 +126,8 @@ def evaluate(
     from clipgap.engine.evaluate import evaluate_run
     from clipgap.engine.runtime import take_place
 
-    place = take_place(resolved.run)
-    table = evaluate_run(load_exported(run, device) or run, resolved, place=place)
+    detector, place = load_exported(run, device) or run, take_place(resolved.run)
+    table = evaluate_run(detector, resolved, place=place)
     if not place.group.main:
         return
     give_table(table, csv, as_json)
