@@ -188,3 +188,17 @@ def children(pid: int) -> list[int]:
     """The processes that a process has started, oldest first."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in found if b"clipgap" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.mark.slow
+def test_other_threads_round_otherwise_and_no_more(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        monkeypatch.setenv("MKL_NUM_THREADS", threads)
+        output(*training(made, tmp_path / threads, 1, *LEVERS["offsets"]))
+    (lines, weights), (of_two, weights_of_two) = (learnt(tmp_path / threads) for threads in ("1", "2"))
+    assert [line["loss_objectness"] for line in of_two if "lr" in line] == pytest.approx(
+        [line["loss_objectness"] for line in lines if "lr" in line], rel=1e-5
+    )
+    for name, tensor in weights.items():
+        torch.testing.assert_close(weights_of_two[name], tensor, rtol=1e-5, atol=1e-5, msg=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,15 +11,21 @@ from xml.etree import ElementTree
 import yaml
 
 from clipgap.data.records import Annotation, ImageRecord
+from clipgap.errors import DataError
 
 Images = Sequence[tuple[str, ImageRecord]]
 """The name of every image's new file, and the image."""
+NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 DECIMALS = 6
 """Of a pixel; whole numbers are written as such. YOLO's numbers, relative to the side, get four more digits."""
 
 
 def write_voc(out: Path, split: str, images: Images) -> Path:
-    """Annotations/*.xml and ImageSets/Main/<split>.txt; crowds become difficult boxes. Returns the images' folder."""
+    """Annotations/*.xml and ImageSets/Main/<split>.txt; crowds become difficult boxes. Returns the images' folder.
+
+    Raises:
+        DataError: a name has characters that XML has no way to write.
+    """
     annotations, lists = _folder(out, "Annotations"), _folder(out, "ImageSets/Main")
     for name, record in images:
         tree = ElementTree.ElementTree(_voc_tree(name, record))
@@ -81,6 +88,8 @@ def _voc_tree(name: str, record: ImageRecord) -> ElementTree.Element:
 def _add(parent: ElementTree.Element, tag: str, text: str | None = None) -> ElementTree.Element:
     element = ElementTree.SubElement(parent, tag)
     element.text = text
+    if text and NO_XML.search(text):
+        raise DataError(f"{tag} {text!r}: VOC's XML cannot hold such characters; rename it, or choose another format")
     return element
 
 

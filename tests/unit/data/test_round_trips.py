@@ -16,6 +16,7 @@ from clipgap.data.records import Annotation, Box, ImageRecord, Records
 from clipgap.data.voc import read_voc
 from clipgap.data.writers import write_coco, write_voc, write_yolo
 from clipgap.data.yolo import read_yolo
+from clipgap.errors import DataError
 from tests.datasets import draw
 
 SIZE = (64, 36)
@@ -72,3 +73,9 @@ def test_what_is_written_is_read_back(form: str, classes: list[str], images: lis
         assert [(a.name, (a.difficult, a.crowd)) for a in record.annotations] == [one[:2] for one in expected]
         for annotation, (_, _, box) in zip(record.annotations, expected, strict=True):
             assert annotation.box == pytest.approx(box, abs=2e-6)
+
+
+def test_a_name_that_xml_cannot_hold_is_told(tmp_path: Path) -> None:
+    record = ImageRecord("", Path(), *SIZE, (Annotation("big\x07car", (1, 1, 9, 9), False, False, ""),), Path())
+    with pytest.raises(DataError, match=r"^name 'big\\x07car': VOC's XML cannot hold such characters; rename it"):
+        write_voc(tmp_path, "train", [("a.png", record)])
