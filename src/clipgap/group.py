@@ -5,9 +5,10 @@ Whatever is random is drawn by all of them alike for the images of all, and each
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
-LOST = re.compile(r"closed by peer|reset by peer|socket closed|broken pipe|pair closure|remote process|timed out", re.I)
+LOST = re.compile(r"closed by peer|reset by peer|socket closed|broken pipe|pair closure|remote process", re.I)
 """How gloo and NCCL say that another process is no longer there."""
 
 
@@ -52,9 +53,13 @@ class Group:
 
     def main_first(self, make: Callable[[], T]) -> T:
         """What `make` gives in every process, in the main one before the others: they find what it has downloaded."""
-        made = make() if self.main else None
-        self.exchange(None)
-        return cast(T, made) if self.main else make()
+        with self.by_main(lambda: nullcontext(make())) as made:
+            return cast(T, made) if self.main else make()
+
+    def main_does(self, act: Callable[[], object]) -> None:
+        """Have something done by the main process alone, before any of them goes on."""
+        with self.by_main(lambda: nullcontext(act())):
+            pass
 
     @contextmanager
     def by_main(self, opened: Callable[[], AbstractContextManager[T]]) -> Iterator[T | None]:
@@ -113,3 +118,10 @@ class Group:
 
 
 ALONE = Group()
+
+
+def speaks() -> bool:
+    """Whether this process is the one that prints, before or after they work together: whoever started it says which
+    one it is."""
+    ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+    return next((rank for rank in ranks if rank), "0") == "0"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -399,3 +402,15 @@ def test_debug_shows_where(run: Run) -> None:
     code, _, err = run("train", "--config", "nowhere.yaml", "--debug")
     assert code == 2
     assert "Traceback" in err
+
+
+def test_nobody_needs_stdout() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "clipgap", "--version"], stderr=subprocess.PIPE, preexec_fn=close_stdout
+    )
+    assert done.returncode == 0
+    assert not done.stderr
+
+
+def close_stdout() -> None:
+    os.close(1)

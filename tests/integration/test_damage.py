@@ -173,3 +173,11 @@ def test_every_sitting_is_on_record(folder: Path, capsys: pytest.CaptureFixture[
     record.write_text("{")
     train(run_config(folder), resume=True, show=False)
     assert json.loads(record.read_text())["training_hash"] == before["training_hash"]
+
+
+def test_another_number_of_processes_is_refused(folder: Path) -> None:
+    """Of machines too: `run.devices` is that of one."""
+    record = folder / "run/environment.json"
+    record.write_text(record.read_text().replace('"processes": 1', '"processes": 2'))
+    with pytest.raises(ConfigError, match="--resume: there is another number of processes than the run was begun with"):
+        train(run_config(folder), resume=True, show=False)

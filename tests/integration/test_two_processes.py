@@ -80,9 +80,10 @@ def test_offsets_are_those_of_one_process(made: Path, tmp_path: Path) -> None:
     fitted = []
     for processes in (1, 2):
         file = tmp_path / f"{processes}.safetensors"
-        output("fit", "--config", made / "config.yaml", "--out", file, *set_to(f"run.devices={processes}"))
+        pool = ("fit.pool=6", "fit.steps=25", "fit.patience=10")
+        output("fit", "--config", made / "config.yaml", "--out", file, *set_to(f"run.devices={processes}", *pool))
         fitted.append(SemanticAugmentations.load(file))
-    torch.testing.assert_close(fitted[1].offsets, fitted[0].offsets, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(fitted[1].offsets, fitted[0].offsets, rtol=1e-4, atol=1e-5)
     assert fitted[1].record["l1_loss"] == pytest.approx(fitted[0].record["l1_loss"])
     refused = clipgap(
         "fit",
@@ -106,7 +107,7 @@ def test_tables_are_those_of_one_process(made: Path, tmp_path: Path) -> None:
             output("evaluate", made / "run", "--json", *words, *set_to("run.devices=2")),
         ]
         assert tables[1] == tables[0]
-    out = ("--out", tmp_path / "results", *corrupted)
+    out = ("--out", tmp_path / "results", "--cache", tmp_path / "cache", *corrupted)
     output("evaluate", made / "run", *out, *set_to("run.devices=2"))
     first = (tmp_path / "results" / "corruptions.jsonl").read_bytes()
     output("evaluate", made / "run", *out, "--resume", *set_to("run.devices=2"))
@@ -122,6 +123,26 @@ def test_predictions_are_those_of_one_process(made: Path, tmp_path: Path) -> Non
     assert len(names) == 5 + 4
     for name in names:
         assert (tmp_path / "2" / name).read_bytes() == (tmp_path / "1" / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_both_and_the_run_goes_on(made: Path, tmp_path: Path) -> None:
+    words = training(made, tmp_path / "run", 2, "train.checkpoint_every=2", "augment.kind=none", steps=500)
+    command = [sys.executable, "-m", "clipgap.cli.main", *map(str, words)]
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_checkpoint(tmp_path / "run", job)
+    job.send_signal(signal.SIGUSR1)
+    _, told = job.communicate(timeout=60)
+    assert job.returncode == 75, told
+    assert told.count("go on with: clipgap train") == 1
+    step = torch.load(tmp_path / "run" / CHECKPOINT, weights_only=True)["step"]
+    assert f"saved at step {step} of 500" in told
+    output(
+        *training(made, tmp_path / "run", 2, "train.checkpoint_every=2", "augment.kind=none", steps=step + 2),
+        "--resume",
+    )
+    lines, _ = learnt(tmp_path / "run")
+    assert lines[-1]["step"] == step + 2
 
 
 @pytest.mark.slow

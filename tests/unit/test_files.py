@@ -240,3 +240,11 @@ def test_nothing_but_ours_hides_what_is_there(tmp_path: Path) -> None:
     require_new(tmp_path, "--out", besides=["notes"])
     with pytest.raises(DataError, match="is there already"):
         require_new(tmp_path, "--out")
+
+
+def test_a_folder_of_results_is_not_the_one_that_somebody_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="is the folder that you are in"), new_folder(Path()):
+        pass

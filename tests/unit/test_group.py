@@ -17,7 +17,7 @@ from clipgap.detector.preprocess import Preprocess
 from clipgap.detector.sampler import Sampler
 from clipgap.engine.names import CHECKPOINT, goes_on
 from clipgap.errors import DataError, LostError
-from clipgap.group import ALONE, Group
+from clipgap.group import ALONE, Group, speaks
 from tests.clips import TINY
 from tests.groups import Told
 
@@ -117,11 +117,21 @@ def test_a_lost_partner_is_told_in_one_line(said: str) -> None:
 
 
 def test_a_run_that_torchrun_starts_again_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not goes_on(tmp_path, resume=False)
-    assert goes_on(tmp_path, resume=True)
+    assert not goes_on(tmp_path / CHECKPOINT, resume=False)
+    assert goes_on(tmp_path / CHECKPOINT, resume=True)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert not goes_on(tmp_path, resume=False)  # it had saved nothing
+    assert not goes_on(tmp_path / CHECKPOINT, resume=False)  # it had saved nothing
     (tmp_path / CHECKPOINT).touch()
-    assert goes_on(tmp_path, resume=False)
+    assert goes_on(tmp_path / CHECKPOINT, resume=False)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
-    assert not goes_on(tmp_path, resume=False)
+    assert not goes_on(tmp_path / CHECKPOINT, resume=False)
+
+
+def test_who_speaks_is_said_by_whoever_started_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    assert speaks()
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert speaks()
+    monkeypatch.setenv("RANK", "8")  # the first of the second machine
+    assert not speaks()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,7 +56,8 @@ def going_on(arguments: Sequence[str], error: Interrupted | DiskError | LostErro
     words = [word for word in arguments if error.resume or word != "--resume"]
     if error.resume and words[0] in RESUMABLE and "--resume" not in words:
         words.append("--resume")
-    return f"{error}; {'go on' if error.resume else 'start again'} with: {command(*words)}"
+    under = ", under the same torchrun" if "TORCHELASTIC_RUN_ID" in os.environ else ""
+    return f"{error}; {'go on' if error.resume else 'start again'} with: {command(*words)}{under}"
 
 
 @contextmanager

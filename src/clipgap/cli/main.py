@@ -19,6 +19,7 @@ from clipgap.cli import data_verbs, info_verbs, predict_verb, prompts_verbs, run
 from clipgap.cli.commands import going_on
 from clipgap.engine.stopping import stop_signals
 from clipgap.errors import ClipgapError, DiskError, Interrupted, LostError, exit_code_of
+from clipgap.group import speaks
 
 app = typer.Typer(
     name="clipgap",
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not debug:
         warnings.filterwarnings("ignore")
     code = _run(arguments, debug)
-    if refused := _refused(sys.stdout):
+    if sys.stdout and (refused := _refused(sys.stdout)):
         code = code or _tell(refused, arguments, 0, debug)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python says it once more, at its end
     sys.exit(code)
@@ -96,19 +97,20 @@ def _tell(error: BaseException, arguments: list[str], signal: int, debug: bool) 
         raise error
     except Interrupted as error:
         code = exit_code_of(error.signal or signal)
-        if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes: the first one says it
-            return code
-        return _fail(going_on(arguments, error), code, debug)
+        if speaks():
+            return _fail(going_on(arguments, error), code, debug)
+        # Fabric kills the process that started the others as soon as one of them has not ended well.
+        return code if "TORCHELASTIC_RUN_ID" in os.environ else 0
     except (DiskError, LostError) as error:
         return _fail(going_on(arguments, error), error.exit_code, debug)
     except ClipgapError as error:
         return _fail(str(error), error.exit_code, debug)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", exit_code_of(signal), debug)
+        return _fail("interrupted", exit_code_of(signal), debug) if speaks() else exit_code_of(signal)
     except BrokenPipeError:
         return 1
     except OSError as error:
-        if error.filename is None and _refused(sys.stdout, "\n"):  # it throws away what it could not write
+        if error.filename is None and sys.stdout and _refused(sys.stdout, "\n"):  # it keeps nothing that was refused
             return _fail(f"stdout: cannot be written ({error.strerror}); make room, or send it elsewhere", 2, debug)
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 2, debug)
     except Exception as error:  # noqa: BLE001 (the last line of defence)

@@ -15,6 +15,7 @@ from clipgap.config import DataConfig, DetectionPrecision, RunSection, load_data
 from clipgap.detectors import shipped_detector
 from clipgap.engine.names import CONFIG
 from clipgap.errors import ClipgapError, ConfigError
+from clipgap.group import speaks
 
 if TYPE_CHECKING:
     from clipgap.engine.predict import Predictions
@@ -43,7 +44,7 @@ def predict(
     named, inputs = _told_apart(words)
     run = named or shipped_detector()
     _refuse(run, inputs, out, resume, device)
-    if named is None:
+    if named is None and speaks():
         typer.echo("clipgap: no detector named: the one that ships with clipgap, of the drawn world", err=True)
     data = load_data_config(truth) if truth else None
     for known_set in filter(None, (data, _trained_on(run))):

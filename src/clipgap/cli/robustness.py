@@ -95,14 +95,15 @@ class Asked:
 
 def score_corrupted(asked: Asked, config: RunConfig, device: str | None, as_json: bool) -> None:
     """Score, and print or write the table; `device` as it is given."""
-    from clipgap.cli.exported import load_exported
+    from clipgap.cli.exported import load_exported, on_cpu
     from clipgap.cli.show import give_table
     from clipgap.engine.robustness import evaluate_corruptions
     from clipgap.engine.runtime import take_place
 
-    detector, place = load_exported(asked.run, device) or asked.run, take_place(config.run)
+    exported = load_exported(asked.run, device)
+    place = take_place(on_cpu(config.run) if exported else config.run)
     with stopped_at_once(asked.out / LINES) if asked.out else nullcontext():
-        table = evaluate_corruptions(detector, config, asked.settings(), place=place)
+        table = evaluate_corruptions(exported or asked.run, config, asked.settings(), place=place)
     if place.group.main:
         give_table(table, asked.csv, as_json)
 

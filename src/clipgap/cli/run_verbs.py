@@ -18,7 +18,7 @@ from clipgap.cli.early import (
 )
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve
 from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, score_corrupted
-from clipgap.engine.names import CONFIG, goes_on, half_done, is_saved, require_new_run
+from clipgap.engine.names import CHECKPOINT, CONFIG, goes_on, half_done, is_saved, require_new_run
 from clipgap.errors import ClipgapError, WeightsError
 from clipgap.files import require_new, require_new_file, require_place
 
@@ -34,7 +34,7 @@ def fit(
 ) -> None:
     """Step one: fit the semantic augmentations from source images and prompts."""
     resolved = resolve(config, settings, device, seed)
-    if not (resume and is_saved(half_done(out))):
+    if not (goes_on(half_done(out), resume) and is_saved(half_done(out))):
         require_new_file(out, "--out")
     require_place(out, "--out")
     resolved.data.refuse_inside(out, "--out")
@@ -71,7 +71,7 @@ def train(
 ) -> None:
     """Step two: train the detector on the source domain."""
     resolved = resolve(config, settings, device, seed)
-    if not goes_on(Path(resolved.run.out), resume):
+    if not goes_on(Path(resolved.run.out) / CHECKPOINT, resume):
         require_new_run(Path(resolved.run.out))
     require_place(Path(resolved.run.out), "run.out")
     resolved.data.refuse_inside(resolved.run.out, "run.out")
@@ -113,7 +113,8 @@ def evaluate(
     if config is None and not (run / CONFIG).is_file():
         raise ClipgapError(f"{run}: has no {CONFIG} to say what to score; give --config")
     require_settings_of_scoring(settings, run)
-    resolved = resolve(config or str(run / CONFIG), settings, device, workers=workers)
+    one = "run.devices=1"  # as many as the run was trained in are for who asks for them
+    resolved = resolve(config or str(run / CONFIG), [one, *settings], device, workers=workers)
     if csv:
         require_new_file(csv, "--csv")
         resolved.data.refuse_inside(csv, "--csv")
@@ -121,13 +122,14 @@ def evaluate(
     if asked.checked(resolved):
         return score_corrupted(asked, resolved, device, as_json)
     require_folders(resolved.data, resolved.data.domains)
-    from clipgap.cli.exported import load_exported
+    from clipgap.cli.exported import load_exported, on_cpu
     from clipgap.cli.show import give_table, say
     from clipgap.engine.evaluate import evaluate_run
     from clipgap.engine.runtime import take_place
 
-    detector, place = load_exported(run, device) or run, take_place(resolved.run)
-    table = evaluate_run(detector, resolved, place=place)
+    exported = load_exported(run, device)
+    place = take_place(on_cpu(resolved.run) if exported else resolved.run)
+    table = evaluate_run(exported or run, resolved, place=place)
     if not place.group.main:
         return
     give_table(table, csv, as_json)

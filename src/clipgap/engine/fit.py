@@ -19,7 +19,7 @@ from clipgap.data import DetectionDataset, Domain, load_domains
 from clipgap.engine.crop_pool import CropPool
 from clipgap.engine.fitter import Fitter, Seen, chosen_prompts, crop_batches, make_fitter
 from clipgap.engine.half_done import HalfDone
-from clipgap.engine.names import half_done, is_saved
+from clipgap.engine.names import goes_on, half_done, is_saved
 from clipgap.engine.progress import Report, log, progress_bar
 from clipgap.engine.runtime import Place, take_place, tell_own_statistics
 from clipgap.engine.stopping import Stopping, stop_signals
@@ -57,6 +57,7 @@ def fit(
     """
     out, place = Path(out) if out else None, place or take_place(config.run)
     group, show = place.group, show and place.group.main
+    resume = goes_on(half_done(out), resume) if out else resume
     if config.fit.images_per_step % group.size:
         raise ConfigError(
             f"fit.images_per_step={config.fit.images_per_step}: {group.size} processes cannot share them evenly; "
@@ -172,13 +173,15 @@ class _Steps:
             figures = self._step(done, seen)
             if judged and done % JUDGE_EVERY == 0:
                 self.state.objectives.append(fitter.pooled_objective(judged))
-                if _has_stopped_falling(self.state.objectives, settings.patience // JUDGE_EVERY):
+                fell = not _has_stopped_falling(self.state.objectives, settings.patience // JUDGE_EVERY)
+                if not fitter.group.exchange(fell)[0]:  # other processors may round otherwise
                     break
             stop = self.stopping.agreed(fitter.group)
             if done < settings.steps and (stop or done % SAVE_EVERY == 0):
                 _require_finite(fitter, done)
                 self.state.save(fitter, done)
                 if stop:
+                    fitter.group.exchange(None)  # where one process ends before that is written, all are made to
                     raise self._interrupted(done)
         _require_finite(fitter, int(figures.get("steps", first)))
         return figures

@@ -23,7 +23,7 @@ UNSAVED = (CONFIG, RECORD, METRICS)
 
 def half_done(out: Path) -> Path:
     """The file beside the offsets `out` that an interrupted fit leaves."""
-    return out.with_name(f"{out.name}.resume")
+    return out.parent / f"{out.name}.resume"
 
 
 def before(checkpoint: Path) -> Path:
@@ -36,10 +36,10 @@ def is_saved(checkpoint: Path) -> bool:
     return checkpoint.is_file() or before(checkpoint).is_file()
 
 
-def goes_on(folder: Path, resume: bool) -> bool:
-    """Whether a run goes on: it is asked for, or torchrun has started it again after one of its processes had ended."""
+def goes_on(checkpoint: Path, resume: bool) -> bool:
+    """Whether a job goes on: it is asked for, or torchrun has started it again after one of its processes had ended."""
     again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
-    return resume or (again and is_saved(folder / CHECKPOINT))
+    return resume or (again and is_saved(checkpoint))
 
 
 def drawn(album: Path) -> Path:

@@ -117,7 +117,7 @@ def _score_all(
     images: dict[Round, Samples] = {one: CorruptedSamples(dataset, [one], seed, settings.cache) for one in rounds[1:]}
     images[CLEAN] = dataset
     if settings.cache:
-        group.main_first(partial(open_cache, settings.cache, dataset, seed))
+        group.main_does(partial(open_cache, settings.cache, dataset, seed))
     asked = _asked(config, dataset, rule, settings.detector)
     opened = partial(open_results, settings.out, settings.resume, asked) if settings.out else nullcontext
     with group.by_main(opened) as lines:

@@ -29,8 +29,12 @@ from clipgap.weights import require_finite
 CADENCE = {"log_every", "checkpoint_every", "checkpoint_minutes"}
 RESUMABLE = {"run": {"out", "device", "workers"}, "train": {"steps", "skip_bad_steps", *CADENCE}}
 """Settings that may differ when a run goes on: they change neither what is learnt at a step nor how it is judged."""
-READ = {"training_hash": "there are other training images or boxes", "offsets_hash": "augment.file holds other offsets"}
-"""Hashes in the record of what every step reads, and what to say where they differ."""
+READ = {
+    "training_hash": "there are other training images or boxes",
+    "offsets_hash": "augment.file holds other offsets",
+    "processes": "there is another number of processes",
+}
+"""What the record says of what every step reads, and what to say where it differs."""
 
 
 class RunFolder:

@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import metadata
 from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from clipgap.config import BatchNorm, RunSection
 from clipgap.data import DetectionDataset
@@ -24,6 +25,8 @@ from clipgap.errors import ConfigError
 from clipgap.group import Group
 
 PACKAGES = ("clipgap", "torch", "torchvision", "open_clip_torch", "lightning-fabric", "supervision", "numpy", "pillow")
+PATIENCE = timedelta(days=1)
+"""How long processes wait for each other: one may have a long video. Those that have ended are told at once."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -58,10 +61,10 @@ def make_fabric(run: RunSection) -> Fabric:
         raise ConfigError("run.device=mps: no Apple GPU here; set run.device=cpu")
     gpus = torch.cuda.device_count() if accelerator in ("auto", "cuda") else 0
     if gpus and run.devices > gpus:
-        raise ConfigError(f"run.devices={run.devices}: there are {gpus} GPUs here")
+        raise ConfigError(f"run.devices={run.devices}: there are {gpus} GPUs here; set run.devices={gpus}")
     machines = _machines()
     processes: dict[str, Any] = {"accelerator": accelerator, "devices": run.devices, "num_nodes": machines}
-    processes["strategy"] = "ddp" if run.devices * machines > 1 else "auto"
+    processes["strategy"] = DDPStrategy(timeout=PATIENCE) if run.devices * machines > 1 else "auto"
     whole = Fabric(**processes)
     if run.precision == "32-true":
         return whole
@@ -76,7 +79,7 @@ def _machines() -> int:
     """How many machines torchrun or SLURM's srun has started this job's processes on."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
         return int(os.environ["WORLD_SIZE"]) // int(os.environ["LOCAL_WORLD_SIZE"])
-    return int(os.environ.get("SLURM_NNODES", "1")) if SLURMEnvironment.detect() else 1
+    return int(os.environ.get("SLURM_STEP_NUM_NODES", "1"))  # of srun, not of the batch script around it
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,9 @@ class Stopping:
 
     def agreed(self, group: Group) -> bool:
         """Whether any of the processes was asked. All must call it, and all are told the same."""
-        self.signal = max(group.exchange(self.signal))
-        return self.signal != 0
+        told = max(group.exchange(self.signal))
+        self.signal = self.signal or told  # one may have been heard meanwhile: that is for the next time
+        return told != 0
 
     @contextmanager
     def at_once(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from clipgap.files.lock import alone_at, alone_in
 from clipgap.files.places import require_apart, require_new, require_new_file, require_place
 from clipgap.files.writing import (
     add_line,
+    append_whole,
     cannot_write,
     hash_of_file,
     to_disk,
@@ -20,6 +21,7 @@ __all__ = [
     "add_line",
     "alone_at",
     "alone_in",
+    "append_whole",
     "cannot_write",
     "hash_of_file",
     "is_ours",

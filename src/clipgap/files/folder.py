@@ -21,6 +21,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         DataError: it cannot be written, a DiskError where the disk is full; nothing is left then. Or another process
             is at work there.
     """
+    if path.resolve() == Path.cwd():
+        raise DataError(f"{path}: is the folder that you are in; name a new one in it")
     with alone_at(path):
         sweep(path.parent, path.name)
         half_made = temporary_beside(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container
+from contextlib import suppress
 from pathlib import Path
 
 from clipgap.errors import DataError
@@ -50,7 +51,8 @@ def require_place(path: Path, option: str) -> None:
     trial = temporary_beside(place / "trial")
     try:
         trial.mkdir(exist_ok=True)
-        trial.rmdir()
+        with suppress(FileNotFoundError):  # a process of the same number on another machine was quicker
+            trial.rmdir()
     except OSError as error:
         if error.errno in FULL:
             raise cannot_write(error, path) from None

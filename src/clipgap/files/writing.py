@@ -84,12 +84,17 @@ def add_line(path: Path, line: str) -> None:
         DataError: it cannot be written; a DiskError where the disk is full.
     """
     with writes_to(path), path.open("ab", buffering=0) as file:
-        before = file.seek(0, os.SEEK_END)
-        try:
-            write_all(file, f"{line}\n".encode())
-        except OSError:
-            file.truncate(before)
-            raise
+        append_whole(file, f"{line}\n".encode())
+
+
+def append_whole(file: io.RawIOBase, content: bytes) -> None:
+    """Write all bytes at the end of a file without a buffer, or none of them."""
+    before = file.seek(0, os.SEEK_END)
+    try:
+        write_all(file, content)
+    except OSError:
+        file.truncate(before)
+        raise
 
 
 def write_all(file: io.RawIOBase, content: bytes) -> None:

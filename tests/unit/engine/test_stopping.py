@@ -176,3 +176,15 @@ def test_all_processes_stop_when_one_is_asked() -> None:
     stopping = Stopping()
     assert stopping.agreed(Told([signal.SIGTERM]))
     assert stopping.signal == signal.SIGTERM
+
+
+def test_what_is_heard_while_processes_agree_is_kept_for_the_next_time() -> None:
+    stopping = Stopping()
+
+    class Late(Told):
+        def exchange(self, mine: int) -> list[int]:  # type: ignore[override]
+            stopping.signal = signal.SIGTERM
+            return [mine, 0]
+
+    assert not stopping.agreed(Late([0]))
+    assert stopping.agreed(Told([0]))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clipgap.errors import DataError
-from clipgap.files import require_new, require_place, sweep, write_all, write_text, write_then_rename, writes_to
+from clipgap.files import append_whole, require_new, require_place, sweep, write_text, write_then_rename, writes_to
 from clipgap.parse import parse_json
 
 ASKED, RESULTS, LINES = "predict.json", "detections.json", "detections.jsonl"
@@ -54,7 +54,7 @@ class LineFile:
         """Write a line; one that is there already is not written again."""
         if line[self._key] == self.next:
             with writes_to(self.path):
-                write_all(self._file, json.dumps(line).encode() + b"\n")
+                append_whole(self._file, json.dumps(line).encode() + b"\n")
             self.lines.append(self._keep(line))
 
     def whole(self) -> Iterator[Line]:

@@ -16,7 +16,7 @@ from clipgap.data.stream import seed_for
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.compiled import compile_heads
 from clipgap.engine.fit import training_set
-from clipgap.engine.names import goes_on, require_new_run
+from clipgap.engine.names import CHECKPOINT, goes_on, require_new_run
 from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import group_of, make_fabric, tell_own_statistics, tell_warnings
@@ -57,11 +57,11 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
     fabric = make_fabric(config.run)
     fabric.launch()
     config.data.refuse_inside(config.run.out, "run.out")
-    folder = RunFolder(config.run.out, fabric.is_global_zero)
-    resume = goes_on(folder.path, resume)
+    group = group_of(fabric)
+    folder = RunFolder(config.run.out, group.main)
+    resume = goes_on(folder.path / CHECKPOINT, resume)
     if not resume:
         require_new_run(folder.path)  # every process looks, so that none is left waiting for one that has refused
-    group = group_of(fabric)
     tell_own_statistics(config.batch_norm, group)
     with group.kept(), group.by_main(partial(alone_in, folder.path)):
         return _train(fabric, config, folder, resume, show and group.main)
@@ -74,13 +74,15 @@ def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, s
     dataset = _checked_training_set(domains.source, show)
     try_levers(dataset, config)
     sets = validation_sets(domains.source, config)  # before anything is written: it may refuse
-    clip = group_of(fabric).main_first(partial(load_backbone, config.clip))
+    group = group_of(fabric)
+    clip = group.main_first(partial(load_backbone, config.clip))
     augment, offsets_from = make_augmentation(config, clip, dataset, show)
-    record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from, **_hashes(config, dataset)}
+    record = {"clip": str(clip), "clip_hash": clip.weights_hash, "offsets": offsets_from, "processes": group.size}
+    record |= _hashes(config, dataset)
     detector = _fresh_detector(clip, config, offsets_from)
     checkpoint = folder.resume(config, record) if resume else None
-    fabric.barrier()
-    if not resume and fabric.is_global_zero:
+    group.exchange(None)
+    if not resume and group.main:
         folder.begin(config, record)
     some_batches = partial(settling_batches, dataset, config)
     trainer = Trainer(detector, config, augment, fabric, some_batches)

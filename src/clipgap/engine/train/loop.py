@@ -74,6 +74,8 @@ class Steps:
                     saves = saves or self._has_new_best(done)
                 if saves or stop:
                     self._save(done, due, before + monotonic() - begin)
+                if stop:
+                    group.exchange(None)  # where one process ends before that is written, all are made to
                 if stop and (due or done < settings.steps):
                     raise Interrupted(f"saved at step {done} of {settings.steps}", signal=stopping.signal)
         return float(before + monotonic() - begin)
