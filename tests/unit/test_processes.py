@@ -64,7 +64,7 @@ def test_a_forked_process_does_not_keep_the_lock(tmp_path: Path) -> None:
         "import os, sys, time; from pathlib import Path; from clipgap.files import alone_in\n"
         "with alone_in(Path(sys.argv[1])):\n"
         "    child = os.fork()\n"
-        "    if child: print(child, flush=True)\n"
+        "    if not child: print(os.getpid(), flush=True)  # so it has given the lock up\n"
         "    time.sleep(60)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, tmp_path / "run"], stdout=subprocess.PIPE, text=True)
