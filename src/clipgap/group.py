@@ -56,10 +56,10 @@ class Group:
         with self.by_main(lambda: nullcontext(make())) as made:
             return cast(T, made) if self.main else make()
 
-    def main_does(self, act: Callable[[], object]) -> None:
-        """Have something done by the main process alone, before any of them goes on."""
-        with self.by_main(lambda: nullcontext(act())):
-            pass
+    def main_does(self, act: Callable[[], T]) -> T:
+        """What the main process alone has made of something; all are told it, and none goes on before."""
+        with self.by_main(lambda: nullcontext(act())) as made:
+            return cast(T, self.exchange(made)[0])
 
     @contextmanager
     def by_main(self, opened: Callable[[], AbstractContextManager[T]]) -> Iterator[T | None]:

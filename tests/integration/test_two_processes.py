@@ -127,10 +127,8 @@ def test_predictions_are_those_of_one_process(made: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_ends_both_and_the_run_goes_on(made: Path, tmp_path: Path) -> None:
-    words = training(made, tmp_path / "run", 2, "train.checkpoint_every=2", "augment.kind=none", steps=500)
-    command = [sys.executable, "-m", "clipgap.cli.main", *map(str, words)]
-    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for_checkpoint(tmp_path / "run", job)
+    settings = ("train.checkpoint_every=2", "augment.kind=none")
+    job = begun(training(made, tmp_path / "run", 2, *settings, steps=500), tmp_path / "run")
     job.send_signal(signal.SIGUSR1)
     _, told = job.communicate(timeout=60)
     assert job.returncode == 75, told
@@ -147,10 +145,8 @@ def test_a_signal_to_one_process_ends_both_and_the_run_goes_on(made: Path, tmp_p
 
 @pytest.mark.slow
 def test_where_one_process_dies_the_other_says_so_and_the_run_goes_on(made: Path, tmp_path: Path) -> None:
-    words = training(made, tmp_path / "run", 2, "train.checkpoint_every=2", "augment.kind=none", steps=500)
-    command = [sys.executable, "-m", "clipgap.cli.main", *map(str, words)]
-    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for_checkpoint(tmp_path / "run", job)
+    settings = ("train.checkpoint_every=2", "augment.kind=none")
+    job = begun(training(made, tmp_path / "run", 2, *settings, steps=500), tmp_path / "run")
     os.kill(children(job.pid)[0], signal.SIGKILL)
     killed = monotonic()
     _, told = job.communicate(timeout=60)
@@ -195,6 +191,14 @@ def test_torchrun_starts_a_job_again_that_goes_on(machines: int, made: Path, tmp
     assert "resumed" in json.loads((tmp_path / "run" / "environment.json").read_text())
     for name, tensor in whole.items():
         torch.testing.assert_close(weights[name], tensor, rtol=1e-4, atol=1e-4, msg=name)
+
+
+def begun(words: list[object], run: Path) -> subprocess.Popen[str]:
+    """A training that has saved a checkpoint and goes on."""
+    command = [sys.executable, "-m", "clipgap.cli.main", *map(str, words)]
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_checkpoint(run, job)
+    return job
 
 
 def wait_for_checkpoint(run: Path, job: subprocess.Popen[str]) -> None:

@@ -88,9 +88,6 @@ def test_a_batch_is_as_large_as_any_of_the_others_in_training_alone() -> None:
 
 
 def test_what_the_main_process_is_refused_for_all_are_and_it_alone_says_so() -> None:
-    def refuse() -> AbstractContextManager[None]:
-        raise DataError("folder: taken")
-
     with pytest.raises(DataError, match="folder: taken"), Told([None]).by_main(refuse):
         pass
     with pytest.raises(SystemExit) as ended, Told([2], rank=1).by_main(refuse):
@@ -105,6 +102,16 @@ def test_what_the_main_process_is_refused_for_all_are_and_it_alone_says_so() -> 
 def test_the_main_process_makes_first_what_the_others_find() -> None:
     assert ALONE.main_first(lambda: "made") == "made"
     assert Told([None], rank=1).main_first(lambda: "found") == "found"
+
+
+def test_what_the_main_process_has_made_all_are_told() -> None:
+    assert ALONE.main_does(lambda: "made") == "made"
+    with pytest.raises(DataError, match="taken"):
+        ALONE.main_does(refuse)
+
+
+def refuse() -> AbstractContextManager[None]:
+    raise DataError("folder: taken")
 
 
 @pytest.mark.parametrize("said", ["[../gloo/pair.cc:534] Connection closed by peer [127.0.0.1]:1", "Socket closed"])

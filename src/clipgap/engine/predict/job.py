@@ -6,7 +6,7 @@ import io
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,8 +94,7 @@ def predict(
             kind = "inputs" if any(map(is_video, files)) else "images"
             done = len(lines.lines) if lines else 0
             raise Interrupted(f"{done} of {len(files)} {kind} done{job.within}, in {out}") from None
-        with group.by_main(lambda: nullcontext(finished(folder, cast(LineFile, lines), detector.classes))) as told:
-            return cast(Predictions, group.exchange(told)[0])
+        return group.main_does(partial(finished, folder, cast(LineFile, lines), detector.classes))
 
 
 @contextmanager
@@ -152,10 +151,11 @@ class _Job:
         if done and show:
             log.print(f"{self.folder.path}: goes on after the first {done} of {len(files)}", highlight=False)
         left = range(done, len(files))
-        own = left[self.group.rank :: self.group.size]
+        mine = slice(self.group.rank, None, self.group.size)
+        own, before = left[mine], sum(map(frames_announced, files[:done][mine]))
         waiting: deque[Future[Line]] = deque()
         with (
-            progress_bar("predict", sum(frames_announced(files[number]) for number in own), show=show) as report,
+            progress_bar("predict", before + sum(map(frames_announced, files[done:][mine])), before, show) as report,
             ThreadPoolExecutor(DRAWERS) as pool,
         ):
             try:
