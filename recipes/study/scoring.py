@@ -15,7 +15,8 @@ from torch import Tensor
 from clipgap.config import DetectionPrecision, ImageConfig, RunConfig
 from clipgap.data import Domains, load_domains
 from clipgap.detector import DetectorSpec
-from clipgap.engine.evaluate import Scorable, evaluate, load_scorable
+from clipgap.engine.detections import Scorable
+from clipgap.engine.evaluate import evaluate, load_scorable
 from clipgap.engine.robustness import RobustnessSettings, evaluate_corruptions
 from clipgap.engine.runtime import pick_device
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,11 +103,14 @@ def test_tables_are_those_of_one_process(made: Path, tmp_path: Path) -> None:
     """Three images a domain do not divide by two; corrupted ones are scored to the same bytes too."""
     corrupted = ("--corruptions", "contrast,fog", "--severity", "2")
     for words in ((), corrupted):
-        tables = [
-            output("evaluate", made / "run", "--json", *words, *set_to("run.devices=1")),
-            output("evaluate", made / "run", "--json", *words, *set_to("run.devices=2")),
-        ]
+        tables = []
+        for devices in (1, 2):
+            shutil.rmtree(made / "run" / "detections", ignore_errors=True)
+            table = output("evaluate", made / "run", "--json", *words, *set_to(f"run.devices={devices}"))
+            kept = {file.name: file.read_bytes() for file in (made / "run" / "detections").glob("*")}
+            tables.append((table, kept))
         assert tables[1] == tables[0]
+        assert len(tables[0][1]) == (0 if words else 7)
     out = ("--out", tmp_path / "results", "--cache", tmp_path / "cache", *corrupted)
     output("evaluate", made / "run", *out, *set_to("run.devices=2"))
     first = (tmp_path / "results" / "corruptions.jsonl").read_bytes()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from clipgap.config import DataConfig, DomainConfig, RunConfig
 from clipgap.errors import ConfigError, WeightsError
-from clipgap.files import hash_of_file
 
 OF_SCORING = ("data", "evaluate", "run")
 """Sections of a run config that `evaluate` reads."""
@@ -63,15 +61,6 @@ def require_detector(folder: Path) -> None:
         raise WeightsError(
             f"{folder}: holds no detector (config.yaml of a run or Detector folder, detector.json of an exported one)"
         )
-
-
-def hash_of(run: Path) -> str:
-    """A hash of what makes a detector: of whichever of its files are there."""
-    whole = hashlib.sha256()
-    for name in ("config.yaml", "model.safetensors", "detector.json", "features.onnx", "regions.onnx"):
-        if (run / name).is_file():
-            whole.update(bytes.fromhex(hash_of_file(run / name)))
-    return whole.hexdigest()[:16]
 
 
 def require_settings_of_scoring(settings: list[str], run: Path) -> None:

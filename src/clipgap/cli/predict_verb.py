@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipgap.cli.commands import command
-from clipgap.cli.early import hash_of, holds_detector, require_detector
+from clipgap.cli.early import holds_detector, require_detector
 from clipgap.cli.options import Device, Json
 from clipgap.config import DataConfig, DetectionPrecision, RunSection, load_data_config
 from clipgap.detectors import shipped_detector
-from clipgap.engine.names import CONFIG
+from clipgap.engine.names import CONFIG, hash_of_detector
 from clipgap.errors import ClipgapError, ConfigError
 from clipgap.group import speaks
 
@@ -60,7 +60,7 @@ def predict(
     known = Truth(truth, load_domains(data)) if truth and data else None
     place = take_place(RunSection(device=device or "auto", devices=devices))
     detector = (exported or Detector.load(run, place.device)).for_inference(precision)
-    settings = PredictSettings(draw_score, f"{hash_of(run)}, {precision}", known)
+    settings = PredictSettings(draw_score, f"{hash_of_detector(run)}, {precision}", known)
     result = run_predict(detector, inputs, out, settings, resume=resume, group=place.group)
     if not place.group.main:
         return 0

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipgap.cli.commands import stopped_at_once
-from clipgap.cli.early import hash_of, require_folders
+from clipgap.cli.early import require_folders
 from clipgap.config import RunConfig
+from clipgap.engine.names import DETECTIONS, hash_of_detector
 from clipgap.engine.robustness_folder import ASKED, LINES, require_cache, require_results
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, DataError
 from clipgap.files import require_apart
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ Corruptions = Annotated[
 ]
 Severities = Annotated[str | None, typer.Option(help="Of --corruptions: 3, 1,3,5 or 1-5 (the default).")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results of --corruptions, to go on with.")]
+Verify = Annotated[bool, typer.Option("--verify", help="Detect nothing: make the table of what was kept, and compare.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder that keeps the corrupted images (PNG) for the next time.")]
 
 
@@ -39,6 +41,7 @@ class Asked:
     severity: str | None
     out: Path | None
     resume: bool
+    verify: bool
     cache: Path | None
     csv: Path | None
 
@@ -49,12 +52,15 @@ class Asked:
             ConfigError: an unknown name or severity, or an option without the one that it goes with.
             DataError: a folder that is not there, or that cannot be written to.
         """
-        given = {"--severity": self.severity, "--out": self.out, "--resume": self.resume, "--cache": self.cache}
+        given = {"--severity": self.severity, "--out": self.out, "--cache": self.cache}
         if self.corruptions is None:
             alone = [option for option, value in given.items() if value]
             if alone:
                 raise ConfigError(f"{alone[0]} goes with --corruptions: give it, or leave {alone[0]} out")
+            self._require_kept()
             return False
+        if self.verify:
+            raise ConfigError("--verify makes the table of the domains again: leave it or --corruptions out")
         read_corruptions(self.corruptions)
         read_severities(self.severity)
         if self.resume and self.out is None:
@@ -69,6 +75,14 @@ class Asked:
             require_cache(self.cache)
         require_folders(config.data, [config.data.source])
         return True
+
+    def _require_kept(self) -> None:
+        """Make sure that there are detections to go on with, or to make a table of."""
+        if self.resume and self.verify:
+            raise ConfigError("--verify detects nothing: leave it or --resume out")
+        option = "--resume" if self.resume else "--verify" if self.verify else None
+        if option and not (self.run / DETECTIONS).is_dir():
+            raise DataError(f"{self.run / DETECTIONS}: not there, so nothing was detected; leave {option} out")
 
     def _require_apart(self) -> None:
         """Make sure that no result is taken for another, or written over it; a table may be beside the results."""
@@ -89,7 +103,7 @@ class Asked:
             self.out,
             self.resume,
             self.cache,
-            hash_of(self.run),
+            hash_of_detector(self.run),
         )
 
 

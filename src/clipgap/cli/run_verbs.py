@@ -17,8 +17,17 @@ from clipgap.cli.early import (
     require_settings_of_scoring,
 )
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve
-from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, score_corrupted
-from clipgap.engine.names import CHECKPOINT, CONFIG, goes_on, half_done, is_saved, require_new_run
+from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, Verify, score_corrupted
+from clipgap.engine.names import (
+    CHECKPOINT,
+    CONFIG,
+    DETECTIONS,
+    goes_on,
+    half_done,
+    hash_of_detector,
+    is_saved,
+    require_new_run,
+)
 from clipgap.errors import ClipgapError, WeightsError
 from clipgap.files import require_new, require_new_file, require_place
 
@@ -102,13 +111,17 @@ def evaluate(
     corruptions: Corruptions = None,
     severity: Severities = None,
     out: Out = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the results in --out.")] = False,
+    resume: Resume = False,
+    verify: Verify = False,
     cache: Cache = None,
     workers: Workers = None,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Score a detector on the source and on every target domain, or on the source under corruption."""
+    """Score a detector on the source and on every target domain, or on the source under corruption.
+
+    What it finds is kept in the folder's `detections`: another metric or a report needs no second detection.
+    """
     require_detector(run)
     if config is None and not (run / CONFIG).is_file():
         raise ClipgapError(f"{run}: has no {CONFIG} to say what to score; give --config")
@@ -118,18 +131,21 @@ def evaluate(
     if csv:
         require_new_file(csv, "--csv")
         resolved.data.refuse_inside(csv, "--csv")
-    asked = Asked(run, corruptions, severity, out, resume, cache, csv)
+    asked = Asked(run, corruptions, severity, out, resume, verify, cache, csv)
     if asked.checked(resolved):
         return score_corrupted(asked, resolved, device, as_json)
     require_folders(resolved.data, resolved.data.domains)
     from clipgap.cli.exported import load_exported, on_cpu
     from clipgap.cli.show import give_table, say
     from clipgap.engine.evaluate import evaluate_run
+    from clipgap.engine.kept import Kept
     from clipgap.engine.runtime import take_place
 
     exported = load_exported(run, device)
     place = take_place(on_cpu(resolved.run) if exported else resolved.run)
-    table = evaluate_run(exported or run, resolved, place=place)
+    kept = Kept(run / DETECTIONS, hash_of_detector(run), place.device.type, alone=verify)
+    with stopped_at_once(kept.folder):
+        table = evaluate_run(exported or run, resolved, place=place, kept=kept)
     if not place.group.main:
         return
     give_table(table, csv, as_json)

@@ -13,6 +13,7 @@ from PIL import Image
 from clipgap import __version__
 from clipgap.corruptions import CORRUPTIONS, LEAST_SIDE, corrupt
 from clipgap.data import DetectionDataset, Sample
+from clipgap.data.dataset import Target
 from clipgap.engine.robustness_folder import CACHE, require_cache
 from clipgap.errors import DataError
 from clipgap.files import sweep, write_bytes, write_text
@@ -67,6 +68,10 @@ class CorruptedSamples:
         made.image.save(encoded, "PNG", compress_level=1)
         write_bytes(path, encoded.getbuffer(), lasting=False)
         return made
+
+    def target(self, index: int) -> Target:
+        """The target alone: reads no image."""
+        return self.dataset.target(index)
 
     def _make(self, index: int, name: str, severity: int) -> Sample:
         sample = self.dataset[index]

@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import torch
-from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset
 
-from clipgap.config import DetectionPrecision, EvaluateConfig, ImageConfig, RunConfig
-from clipgap.data import Domains, Sample, load_domains, resize, to_tensor
-from clipgap.data.dataset import Target
-from clipgap.detector import Detector, DetectorSpec
+from clipgap.config import EvaluateConfig, RunConfig
+from clipgap.data import Domains, load_domains
+from clipgap.detector import Detector
+from clipgap.engine.detections import Samples, Scorable, detections
+from clipgap.engine.keeping import Keeping, kept_by_main, nothing_kept
+from clipgap.engine.kept import Kept
 from clipgap.engine.progress import Report, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import Place, take_place, tell_warnings
 from clipgap.errors import ConfigError, DataError
 from clipgap.group import ALONE, Group
 from clipgap.metrics import DomainScore, Result, Role, ScoreTable, make_metric
-from clipgap.processes import leave_signals
-
-
-class Scorable(Protocol):
-    """What can be scored: a `Detector`, or an exported one."""
-
-    @property
-    def classes(self) -> list[str]: ...
-    @property
-    def spec(self) -> DetectorSpec: ...
-    def for_inference(self, precision: DetectionPrecision) -> Scorable: ...
-    def detect(self, images: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]: ...
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One image as the detector takes it, the original's (height, width), and its target in the original's pixels."""
-
-    image: Tensor
-    size: tuple[int, int]
-    target: Target
-
-
-class Samples(Protocol):
-    """What can be scored on: a `DetectionDataset`, or one that is changed on the way."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> Sample: ...
-
-
-class _Images(Dataset[Scored]):
-    def __init__(self, dataset: Samples, image: ImageConfig) -> None:
-        self.dataset, self.image = dataset, image
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Scored:
-        sample = self.dataset[index]
-        resized = resize(sample, self.image.short_side, self.image.long_side)
-        return Scored(to_tensor(resized.image), (sample.image.height, sample.image.width), sample.target)
 
 
 def evaluate(
@@ -73,12 +30,13 @@ def evaluate(
     notes: list[str] | None = None,
     show: bool = True,
     group: Group = ALONE,
+    kept: Kept | None = None,
 ) -> ScoreTable:
     """Score a detector on the source and on every target domain, each by its own metric where it names one; all
-    processes of a group do it together.
+    processes of a group do it together. What is `kept` is not detected again.
 
     Raises:
-        DataError: a domain names no split to score, or its data have faults.
+        DataError: a domain names no split to score, or its data have faults; or as `Kept`.
         ConfigError: the domains' metrics do not go into one table.
     """
     config, show = config or EvaluateConfig(), show and group.main
@@ -98,13 +56,23 @@ def evaluate(
             tell_warnings(domain.name, scored)
         role: Role = "source" if domain is domains.source else "target"
         own = config.by(domain.metric)
-        result = score_split(detector, scored, own, domain.name, workers=workers, show=show, group=group)
+        opened = partial(kept.opened, domain.name, scored, own) if kept else nothing_kept
+        with kept_by_main(group, opened) as keeping:
+            result = score_split(detector, scored, own, domain.name, keeping, workers=workers, show=show, group=group)
         scores.append(DomainScore(domain.name, role, result, own.metric))
-    return ScoreTable(config.metric, config.iou, scores, detector.spec.description, notes or [], config.scoring)
+    table = ScoreTable(config.metric, config.iou, scores, detector.spec.description, notes or [], config.scoring)
+    if kept:
+        group.main_does(partial(kept.table, table))
+    return table
 
 
 def evaluate_run(
-    run: Path | Scorable, config: RunConfig, *, show: bool = True, place: Place | None = None
+    run: Path | Scorable,
+    config: RunConfig,
+    *,
+    show: bool = True,
+    place: Place | None = None,
+    kept: Kept | None = None,
 ) -> ScoreTable:
     """Score the detector of a run folder, of any Detector folder, or one that is loaded, on a config's domains.
 
@@ -113,6 +81,7 @@ def evaluate_run(
         config: its `data`, `evaluate` and `run` count.
         show: progress bars.
         place: `take_place` of its `run` gives it, for who asks which process is the main one.
+        kept: where its detections are kept; by default they are not.
 
     Raises:
         DataError, ConfigError: as `evaluate`.
@@ -123,7 +92,8 @@ def evaluate_run(
     with group.kept():
         detector, notes = load_scorable(run, place.device)
         domains = load_domains(config.data)
-        return evaluate(detector, domains, config.evaluate, workers=workers, notes=notes, show=show, group=group)
+        rule = config.evaluate
+        return evaluate(detector, domains, rule, workers=workers, notes=notes, show=show, group=group, kept=kept)
 
 
 def load_scorable(run: Path | Scorable, device: torch.device) -> tuple[Scorable, list[str]]:
@@ -168,54 +138,40 @@ def score_split(
     dataset: Samples,
     config: EvaluateConfig,
     title: str,
+    keeping: Keeping | None = None,
     *,
     workers: int = 0,
     show: bool = True,
     group: Group = ALONE,
 ) -> Result:
-    """Score a detector on one split."""
-    with progress_bar(f"score {title}", len(dataset), show=show) as report:
-        return score_images(detector, dataset, config, workers, report, group)
+    """Score a detector on one split, with a bar."""
+    done = len(keeping.before) if keeping else 0
+    with progress_bar(f"score {title}", len(dataset), done, show and done < len(dataset)) as report:
+        return score_images(detector, dataset, config, workers, report, group, keeping)
 
 
 def score_images(
-    detector: Scorable, dataset: Samples, config: EvaluateConfig, workers: int, report: Report, group: Group = ALONE
+    detector: Scorable,
+    dataset: Samples,
+    config: EvaluateConfig,
+    workers: int,
+    report: Report,
+    group: Group = ALONE,
+    keeping: Keeping | None = None,
 ) -> Result:
-    """Score a detector on images, and report every one; all processes of a group do it together."""
-    metric, faster = make_metric(config, detector.classes), detector.for_inference(config.precision)
-    for found, target in detections(faster, dataset, config.batch_size, workers, group):
-        metric.update([found], [target])
-        report()
-    return metric.compute()
+    """Score a detector on images, and report every one that is looked at; all processes of a group do it together.
 
-
-def detections(
-    detector: Scorable, dataset: Samples, batch_size: int, workers: int, group: Group = ALONE
-) -> Iterator[tuple[dict[str, Tensor], Target]]:
-    """What the detector finds in every image of a split, beside its target, in order.
-
-    Of several processes each takes every n-th batch, and all are told what each has found: the same batches, and so the
-    same detections, as one process has.
+    Args:
+        keeping: what was found in the first images, which are not looked at again, and where the rest goes.
     """
-    batches = list(BatchSampler(range(len(dataset)), batch_size, drop_last=False))
-    loader: DataLoader[Scored] = DataLoader(
-        _Images(dataset, detector.spec.image),
-        batch_sampler=batches[group.rank :: group.size],
-        num_workers=workers,
-        collate_fn=list,
-        worker_init_fn=leave_signals,
-    )
-    own = iter(loader)
-    for _ in range(0, len(batches), group.size):
-        for theirs in group.exchange(_found(detector, next(own, []))):
-            yield from theirs
-
-
-def _found(detector: Scorable, batch: list[Scored]) -> list[tuple[dict[str, Tensor], Target]]:
-    if not batch:
-        return []
-    found = detector.detect([scored.image for scored in batch], [scored.size for scored in batch])
-    return [
-        ({key: value.cpu() for key, value in one.items()}, scored.target)
-        for one, scored in zip(found, batch, strict=True)
-    ]
+    metric, keeping = make_metric(config, detector.classes), keeping or Keeping([])
+    for number, found in enumerate(keeping.before):
+        metric.update([found], [dataset.target(number)])
+    done = len(keeping.before)
+    if done < len(dataset):
+        faster = detector.for_inference(config.precision)
+        for found, target in detections(faster, dataset, config.batch_size, workers, group, done):
+            keeping.add(found)
+            metric.update([found], [target])
+            report()
+    return metric.compute()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
-from clipgap.files import require_new
+from clipgap.files import hash_of_file, require_new
 from clipgap.parse import SEALED
 
 CONFIG, RECORD, METRICS, CHECKPOINT, BAD_BATCHES = (
@@ -17,6 +18,8 @@ CONFIG, RECORD, METRICS, CHECKPOINT, BAD_BATCHES = (
 )
 ALBUM = "album.npy"
 """What a pre-training cuts its crops from; there is a JSON beside it when it is whole."""
+DETECTIONS = "detections"
+"""The folder beside a detector's files in which `evaluate` keeps what was detected."""
 UNSAVED = (CONFIG, RECORD, METRICS)
 """All that a run leaves before its first checkpoint, where nothing went wrong."""
 
@@ -32,8 +35,17 @@ def before(checkpoint: Path) -> Path:
 
 
 def is_saved(checkpoint: Path) -> bool:
-    """Whether there is a checkpoint to go on from, or the one before it."""
-    return checkpoint.is_file() or before(checkpoint).is_file()
+    """Whether there is a checkpoint (or what else is kept) to go on from, or the one before it."""
+    return checkpoint.exists() or before(checkpoint).is_file()
+
+
+def hash_of_detector(folder: Path) -> str:
+    """A hash of what makes a detector: of whichever of its files are there."""
+    whole = hashlib.sha256()
+    for name in ("config.yaml", "model.safetensors", "detector.json", "features.onnx", "regions.onnx"):
+        if (folder / name).is_file():
+            whole.update(bytes.fromhex(hash_of_file(folder / name)))
+    return whole.hexdigest()[:16]
 
 
 def goes_on(checkpoint: Path, resume: bool) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,12 @@ from clipgap.config import EvaluateConfig, RunConfig
 from clipgap.corruptions import STANDARD
 from clipgap.data import DetectionDataset, load_domains
 from clipgap.engine.corrupted import CorruptedSamples, open_cache
-from clipgap.engine.evaluate import Samples, Scorable, load_scorable, require_same_classes, score_images
+from clipgap.engine.detections import Samples, Scorable
+from clipgap.engine.evaluate import load_scorable, require_same_classes, score_images
+from clipgap.engine.keeping import Keeping, keeping_in, kept_by_main, nothing_kept
 from clipgap.engine.predict.folder import LineFile
 from clipgap.engine.progress import progress_bar
-from clipgap.engine.robustness_folder import open_results
+from clipgap.engine.robustness_folder import half_done_round, open_results
 from clipgap.engine.runtime import Place, take_place, tell_warnings
 from clipgap.errors import DataError
 from clipgap.group import Group
@@ -125,11 +127,25 @@ def _score_all(
         done = len(dataset) * sum(one in scored for one in rounds)
         with progress_bar("score under corruption", len(dataset) * len(rounds), done, show) as report:
             for name, severity in (one for one in rounds if one not in scored):
-                result = score_images(detector, images[name, severity], rule, config.run.workers, report, group)
+                out = settings.out
+                begun = partial(_half_done, half_done_round(out, name, severity)) if out else nothing_kept
+                with kept_by_main(group, begun) as keeping:
+                    report(len(keeping.before))
+                    result = score_images(
+                        detector, images[name, severity], rule, config.run.workers, report, group, keeping
+                    )
+                    if lines:
+                        lines.add({"number": lines.next, "corruption": name, "severity": severity, **asdict(result)})
                 scored[name, severity] = result
-                if lines:
-                    lines.add({"number": lines.next, "corruption": name, "severity": severity, **asdict(result)})
     return scored
+
+
+@contextmanager
+def _half_done(file: Path) -> Iterator[Keeping]:
+    """Lines that go when all images are scored."""
+    with keeping_in(file) as keeping:
+        yield keeping
+    file.unlink()
 
 
 def _read(lines: LineFile) -> dict[Round, Result]:
@@ -143,5 +159,5 @@ def _asked(config: RunConfig, dataset: DetectionDataset, rule: EvaluateConfig, d
         "the detector": detector,
         "run.seed": config.run.seed,
         "the split": dataset.digest(boxes=True),
-        **{f"evaluate.{key}": getattr(rule, key) for key in ("metric", "iou", "scoring", "precision")},
+        **{f"evaluate.{key}": getattr(rule, key) for key in ("metric", "iou", "scoring", "precision", "batch_size")},
     }

@@ -2,6 +2,7 @@
 
 robustness.json     what was asked: the detector, the split, the seed, the rules; `--resume` must ask for the same
 corruptions.jsonl   a line a corruption and severity (and one of the clean images: `clean`, 0), as soon as it is done
+NAME-SEVERITY.jsonl while that one is scored: a line an image, as soon as it is done
 """
 
 from __future__ import annotations
@@ -65,10 +66,17 @@ def open_results(out: Path, resume: bool, asked: dict[str, Any]) -> Iterator[Lin
         else:
             write_text(out / ASKED, json.dumps(asked, indent=1))
         lines = LineFile(out / LINES, "number", 1)
+        for done in lines.lines:  # it may have been killed before it could
+            half_done_round(out, done["corruption"], done["severity"]).unlink(missing_ok=True)
         try:
             yield lines
         finally:
             lines.close()
+
+
+def half_done_round(out: Path, name: str, severity: int) -> Path:
+    """The lines of a corruption that is being scored."""
+    return out / f"{name}-{severity}.jsonl"
 
 
 def _require_same(out: Path, asked: dict[str, Any]) -> None:

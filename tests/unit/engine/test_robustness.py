@@ -18,7 +18,8 @@ from clipgap.data import DetectionDataset, load_domains
 from clipgap.detector import Detector
 from clipgap.engine import robustness
 from clipgap.engine.corrupted import CorruptedSamples, open_cache, random_for
-from clipgap.engine.evaluate import _Images, evaluate
+from clipgap.engine.detections import _Images
+from clipgap.engine.evaluate import evaluate
 from clipgap.engine.robustness import ALONE, RobustnessSettings, evaluate_corruptions
 from clipgap.errors import DataError
 from tests.datasets import data_config, make_voc

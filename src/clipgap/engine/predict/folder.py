@@ -128,7 +128,7 @@ class ResultFolder:
         named = [{key: line[key] for key in ("id", "file_name", "width", "height")} for line in images]
         categories = [{"id": k, "name": name} for k, name in enumerate(classes, start=1)]
         write_text(self.images, json.dumps({"images": named, "categories": categories}, indent=1))
-        write_then_rename(self.results, partial(_write_results, lines))
+        write_then_rename(self.results, partial(write_results, lines))
 
     def discard(self) -> None:
         """Take away what `open` made, because nothing came of it."""
@@ -153,7 +153,7 @@ def _without_boxes(line: Line) -> Line:
     return line | {"detections": len(line["detections"])} if "detections" in line else line
 
 
-def _write_results(lines: LineFile, file: Path) -> None:
+def write_results(lines: LineFile, file: Path) -> None:
     """A list of COCO results, as `json.dumps` has it."""
     with file.open("w", encoding="utf-8") as opened:
         comma = "["

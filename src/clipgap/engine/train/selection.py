@@ -10,7 +10,8 @@ from clipgap.data import Domain
 from clipgap.detector import Detector
 from clipgap.diversify.corrupt import NAMED
 from clipgap.engine.corrupted import CorruptedSamples
-from clipgap.engine.evaluate import Samples, score_images
+from clipgap.engine.detections import Samples
+from clipgap.engine.evaluate import score_images
 from clipgap.engine.progress import log, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.stopping import Stopping
