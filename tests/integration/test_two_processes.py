@@ -119,6 +119,18 @@ def test_tables_are_those_of_one_process(made: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_ray_trains_what_one_command_does(made: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    example = Path(__file__).parents[2] / "examples" / "ray_train.py"
+    folder = {one: tmp_path / one for one in ("ray", "plain")}
+    words = [sys.executable, example, made / "config.yaml", "2", f"run.out={folder['ray']}"]
+    subprocess.run([str(word) for word in words], check=True, capture_output=True, timeout=300)
+    output("train", "--config", made / "config.yaml", *set_to(f"run.out={folder['plain']}", "run.devices=2"))
+    for name in ("model.safetensors", "metrics.jsonl"):
+        assert (folder["ray"] / name).read_bytes() == (folder["plain"] / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_predictions_are_those_of_one_process(made: Path, tmp_path: Path) -> None:
     pictures = sorted((made / "data").rglob("*.jpg"))[:5]
     for devices in (1, 2):

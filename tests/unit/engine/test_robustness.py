@@ -134,10 +134,35 @@ def test_what_is_done_is_not_done_again(
     resumed = evaluate_corruptions(detector, config, replace(kept, resume=True), show=False)
     assert resumed.to_json() == whole.to_json()
     monkeypatch.setattr(robustness, "score_images", None)
+    (tmp_path / "out/snow-5.jsonl").touch()  # of a process that was killed when it was all but done
     again = evaluate_corruptions(detector, config, replace(kept, resume=True), show=False)
     assert again.to_json() == whole.to_json()
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["corruptions.jsonl", "robustness.json"]
     with pytest.raises(DataError, match=r"is there already; choose another --out \(--resume goes on"):
         evaluate_corruptions(detector, config, kept, show=False)
+
+
+def test_a_corruption_goes_on_at_its_image(
+    detector: Detector, config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = evaluate_corruptions(detector, config, TWO, show=False)
+    detect, seen = Detector.detect, []
+
+    def break_off(self: Detector, *arguments: Any) -> Any:
+        seen.append(1)
+        if len(seen) == 6:  # the third of three images under the first corruption
+            raise KeyboardInterrupt
+        return detect(self, *arguments)
+
+    monkeypatch.setattr(Detector, "detect", break_off)
+    kept = replace(TWO, out=tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_corruptions(detector, config, kept, show=False)
+    assert len((tmp_path / "out/snow-1.jsonl").read_text().splitlines()) == 2
+    resumed = evaluate_corruptions(detector, config, replace(kept, resume=True), show=False)
+    assert resumed.to_json() == whole.to_json()
+    assert len(seen) == 3 * 5 + 1
+    assert not (tmp_path / "out/snow-1.jsonl").exists()
 
 
 def test_results_of_something_else_are_refused(
