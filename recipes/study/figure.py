@@ -9,9 +9,10 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from recipes.study.rows import Study
-from recipes.study.statistics import Interval, gap_closed, interval, score, side_by_side
+from recipes.study.statistics import gap_closed, score, side_by_side
 
 from clipgap.errors import DataError
+from clipgap.metrics.paired import Interval, interval
 
 WIDTH, MARGIN, TOP, ROW, BETWEEN = 800, 20, 124, 46, 30
 """Pixels: of the figure, around it, above the first row, of a row, between the two panels."""

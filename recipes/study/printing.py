@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from recipes.study.rows import SEEN, Study
-from recipes.study.statistics import Interval, gap_closed, interval, rank_correlation, score, side_by_side, spread
+from recipes.study.statistics import gap_closed, rank_correlation, score, side_by_side
+
+from clipgap.metrics.paired import Interval, interval, spread
 
 Results = list[dict[str, Any]]
 

@@ -10,27 +10,12 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
-from scipy.stats import t as student
+
+from clipgap.metrics.paired import Interval, quantile
 
 RESAMPLES = 2000
 FEWEST = 3
 """Runs of a seed whose ranks are worth comparing."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and its 95 % interval; `low` and `high` are None where one number alone says nothing of its spread."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    count: int
-    """Of seeds, or of runs."""
-
-    @property
-    def sure(self) -> bool:
-        """Whether 0 is outside of it."""
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True)
@@ -57,21 +42,6 @@ def side_by_side(results: list[dict[str, Any]], *names: str) -> list[tuple[dict[
     return [tuple(by_key[name, s] for name in names) for s in seeds if all((name, s) in by_key for name in names)]
 
 
-def spread(values: list[float]) -> str:
-    """Mean ± standard deviation."""
-    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.1f}{deviation}"
-
-
-def interval(differences: Sequence[float]) -> Interval:
-    """Mean and 95 % t-interval of paired differences (mean +- t(0.975, n - 1) s / sqrt(n))."""
-    mean, count = statistics.mean(differences), len(differences)
-    if count < 2:
-        return Interval(mean, None, None, count)
-    half = _quantile(count) * statistics.stdev(differences) / count**0.5
-    return Interval(mean, mean - half, mean + half, count)
-
-
 def ratio(gains: Sequence[float], gaps: Sequence[float]) -> Interval:
     """Mean gain over mean gap of the same seeds, and its 95 % interval by Fieller's theorem (1954).
 
@@ -82,18 +52,13 @@ def ratio(gains: Sequence[float], gaps: Sequence[float]) -> Interval:
     alone = Interval(gain / gap if gap else math.nan, None, None, count)
     if count < 2:
         return alone
-    covariance = np.cov(gains, gaps) * _quantile(count) ** 2 / count
+    covariance = np.cov(gains, gaps) * quantile(count) ** 2 / count
     # (gain - r gap)^2 <= covariance of (1, -r): a r^2 - 2 b r + c <= 0
     a, b, c = (m - v for m, v in zip((gap**2, gain * gap, gain**2), covariance.ravel()[[3, 1, 0]], strict=True))
     if a <= 0:
         return alone
     half = math.sqrt(max(b * b - a * c, 0.0))
     return Interval(alone.mean, float((b - half) / a), float((b + half) / a), count)
-
-
-def _quantile(count: int) -> float:
-    """Of Student's t for a two-sided 95 % interval from so many values."""
-    return float(student.ppf(0.975, count - 1))
 
 
 def gap_closed(results: list[dict[str, Any]], name: str, start: str, upper: str) -> Share | None:

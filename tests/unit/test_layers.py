@@ -35,8 +35,9 @@ FLOORS = {
     "detector": 4,
     "engine": 5,
     "export": 5,
-    "cli": 6,
-    "__main__": 7,
+    "report": 6,
+    "cli": 7,
+    "__main__": 8,
 }
 
 

@@ -13,9 +13,9 @@ from defusedxml.ElementTree import fromstring
 from recipes.study import __main__ as cli
 from recipes.study.figure import bars, draw
 from recipes.study.rows import Row, Study
-from recipes.study.statistics import interval
 
 from clipgap.errors import DataError
+from clipgap.metrics.paired import interval
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROWS = {

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from recipes.study.printing import report
-from recipes.study.statistics import Interval, gap_closed, interval, rank_correlation, ratio, spearman, spread
+from recipes.study.statistics import gap_closed, rank_correlation, ratio, spearman
 from recipes.study.studies import STUDIES
 from scipy import stats
+
+from clipgap.metrics.paired import Interval, interval, spread
 
 
 def run(row: str, seed: int, seen: float | None, target: float) -> dict[str, Any]:

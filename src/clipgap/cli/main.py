@@ -15,7 +15,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from clipgap import __version__
-from clipgap.cli import data_verbs, info_verbs, predict_verb, prompts_verbs, run_verbs, world_verbs
+from clipgap.cli import data_verbs, info_verbs, predict_verb, prompts_verbs, report_verbs, run_verbs, world_verbs
 from clipgap.cli.commands import going_on
 from clipgap.engine.stopping import stop_signals
 from clipgap.errors import ClipgapError, DiskError, Interrupted, LostError, exit_code_of
@@ -33,6 +33,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "fit": run_verbs.fit,
     "train": run_verbs.train,
     "evaluate": run_verbs.evaluate,
+    "compare": report_verbs.compare,
     "predict": predict_verb.predict,
     "export": run_verbs.export,
     "import": run_verbs.import_checkpoint,

@@ -14,21 +14,11 @@ from clipgap.cli.early import (
     require_detector,
     require_folders,
     require_offsets,
-    require_settings_of_scoring,
 )
-from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve
+from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve, scored_on
 from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, Verify, score_corrupted
-from clipgap.engine.names import (
-    CHECKPOINT,
-    CONFIG,
-    DETECTIONS,
-    goes_on,
-    half_done,
-    hash_of_detector,
-    is_saved,
-    require_new_run,
-)
-from clipgap.errors import ClipgapError, WeightsError
+from clipgap.engine.names import CHECKPOINT, CONFIG, goes_on, half_done, is_saved, require_new_run
+from clipgap.errors import WeightsError
 from clipgap.files import require_new, require_new_file, require_place
 
 
@@ -122,12 +112,7 @@ def evaluate(
 
     What it finds is kept in the folder's `detections`: another metric or a report needs no second detection.
     """
-    require_detector(run)
-    if config is None and not (run / CONFIG).is_file():
-        raise ClipgapError(f"{run}: has no {CONFIG} to say what to score; give --config")
-    require_settings_of_scoring(settings, run)
-    one = "run.devices=1"  # as many as the run was trained in are for who asks for them
-    resolved = resolve(config or str(run / CONFIG), [one, *settings], device, workers=workers)
+    resolved = scored_on(run, config, settings, device, workers)
     if csv:
         require_new_file(csv, "--csv")
         resolved.data.refuse_inside(csv, "--csv")
@@ -143,7 +128,7 @@ def evaluate(
 
     exported = load_exported(run, device)
     place = take_place(on_cpu(resolved.run) if exported else resolved.run)
-    kept = Kept(run / DETECTIONS, hash_of_detector(run), place.device.type, alone=verify)
+    kept = Kept.beside(run, place.device, alone=verify)
     with stopped_at_once(kept.folder):
         table = evaluate_run(exported or run, resolved, place=place, kept=kept)
     if not place.group.main:

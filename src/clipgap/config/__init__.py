@@ -2,6 +2,7 @@
 
 from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, Reading, Role, VocBoxes
 from clipgap.config.detector import DetectorConfig
+from clipgap.config.differing import differing, flat
 from clipgap.config.idle import without_effect
 from clipgap.config.jobs import (
     CLIPS,
@@ -70,6 +71,8 @@ __all__ = [
     "TrainConfig",
     "TuneConfig",
     "VocBoxes",
+    "differing",
+    "flat",
     "load_config",
     "load_data_config",
     "preset_names",

@@ -19,11 +19,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from clipgap import __version__
 from clipgap.config import EvaluateConfig
 from clipgap.data import DetectionDataset
 from clipgap.engine.detections import Found
 from clipgap.engine.keeping import Keeping, from_coco, keeping_in
+from clipgap.engine.names import DETECTIONS, hash_of_detector
 from clipgap.engine.predict.folder import LineFile, write_results
 from clipgap.engine.progress import log
 from clipgap.errors import DataError, DiskError
@@ -45,6 +48,11 @@ class Kept:
     def __init__(self, folder: Path, detector: str, device: str, *, alone: bool = False) -> None:
         self.folder, self.detector, self.device, self.alone = folder, detector, device, alone
         self._splits: list[KeptSplit] = []
+
+    @classmethod
+    def beside(cls, run: Path, device: torch.device, *, alone: bool = False) -> Kept:
+        """That of the detector in a folder."""
+        return cls(run / DETECTIONS, hash_of_detector(run), device.type, alone=alone)
 
     def opened(self, name: str, dataset: DetectionDataset, rule: EvaluateConfig) -> AbstractContextManager[Keeping]:
         """The detections in a domain's split; reads every image file, to know whether they are of these images.

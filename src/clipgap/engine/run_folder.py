@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clipgap.config import RunConfig, to_yaml, validate
+from clipgap.config import RunConfig, differing, to_yaml, validate
 from clipgap.detector import Detector
 from clipgap.detector.spec import WEIGHTS_FILE, read_spec, write_spec
 from clipgap.engine.checkpoints import Checkpoints
@@ -26,8 +26,9 @@ from clipgap.files import add_line, hash_of_file, sweep, to_disk, write_text, wr
 from clipgap.parse import UnreadableError, parse_json, parse_yaml, sealed
 from clipgap.weights import require_finite
 
-CADENCE = {"log_every", "checkpoint_every", "checkpoint_minutes"}
-RESUMABLE = {"run": {"out", "device", "workers"}, "train": {"steps", "skip_bad_steps", *CADENCE}}
+CADENCE = {"train.log_every", "train.checkpoint_every", "train.checkpoint_minutes"}
+"""How often something is written down."""
+RESUMABLE = {"run.out", "run.device", "run.workers", "train.steps", "train.skip_bad_steps", *CADENCE}
 """Settings that may differ when a run goes on: they change neither what is learnt at a step nor how it is judged."""
 READ = {
     "training_hash": "there are other training images or boxes",
@@ -72,7 +73,7 @@ class RunFolder:
             raise WeightsError(f"{self.path}: no run to resume (run.yaml is not there); leave --resume out")
         lines = [
             f"--resume: {key} is {now!r}, but the run was begun with {then!r}"
-            for key, then, now in _differences(self.config(), config)
+            for key, then, now in differing(self.config(), config, RESUMABLE)
         ]
         if lines:
             raise ConfigError("\n".join(lines))
@@ -211,16 +212,3 @@ def _step_of(line: str) -> float:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError):
         return float("inf")  # the line that an interruption cut short
-
-
-def _differences(then: RunConfig, now: RunConfig) -> list[tuple[str, Any, Any]]:
-    old, new = then.model_dump(mode="json"), now.model_dump(mode="json")
-    found = []
-    for section, value in old.items():
-        if not isinstance(value, dict):
-            found += [(section, value, new[section])] if value != new[section] else []
-            continue
-        for key, setting in value.items():
-            if setting != new[section][key] and key not in RESUMABLE.get(section, set()):
-                found.append((f"{section}.{key}", setting, new[section][key]))
-    return found
