@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from recipes.study.rows import Study
-from recipes.study.sizes import Found, as_large_as, by_size, images_of
+from recipes.study.sizes import as_large_as
 from torch import Tensor
 
 from clipgap.config import DetectionPrecision, ImageConfig, RunConfig
 from clipgap.data import Domains, load_domains
 from clipgap.detector import DetectorSpec
-from clipgap.engine.detections import Scorable
+from clipgap.engine.detections import Found, Scorable
 from clipgap.engine.evaluate import evaluate, load_scorable
 from clipgap.engine.robustness import RobustnessSettings, evaluate_corruptions
 from clipgap.engine.runtime import pick_device
+from clipgap.metrics.sizes import by_size
+from clipgap.report.evidence import sized
 
 LIKE_SOURCE = "as in the source"
 """Key of AP on objects as large as the source's."""
@@ -76,7 +78,7 @@ def sizes_of(found: Sequence[Found], domains: Domains, image: ImageConfig) -> di
     rest, splits = iter(found), {}
     for domain in domains.all:
         assert domain.scored is not None  # it has been scored
-        splits[domain.name] = images_of(list(islice(rest, len(domain.scored))), domain.scored, image)
+        splits[domain.name] = sized(list(islice(rest, len(domain.scored))), domain.scored, image)
     sizes = {name: by_size(images, domains.classes) for name, images in splits.items()}
     source = splits[domains.source.name]
     for target in domains.targets:

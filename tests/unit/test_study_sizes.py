@@ -12,11 +12,13 @@ import torch
 from recipes.study.printing import render
 from recipes.study.rows import Row, Study
 from recipes.study.scoring import LIKE_SOURCE, Remembering, sizes_of
-from recipes.study.sizes import EDGES, Image, as_large_as, by_size, images_of
+from recipes.study.sizes import EDGES, as_large_as
 from torch import Tensor
 
 from clipgap.config import ImageConfig
 from clipgap.data import Annotation, DetectionDataset, ImageRecord
+from clipgap.metrics.sizes import Sized, by_size
+from clipgap.report.evidence import sized
 
 CLASSES = ("car", "bus")
 ROW = {"by_size": {"day": {"small": 10.0, "large": None}}, "domains": {"day": {"ap50": 30.0}}, "mean_targets": 20.0}
@@ -27,14 +29,14 @@ def boxes(*sides: float) -> Tensor:
     return torch.tensor([(300.0 * i, 0.0, 300.0 * i + side, side) for i, side in enumerate(sides)]).reshape(-1, 4)
 
 
-def image(true: Sequence[float], found: Sequence[float], scores: Sequence[float] = (), scale: float = 1.0) -> Image:
+def image(true: Sequence[float], found: Sequence[float], scores: Sequence[float] = (), scale: float = 1.0) -> Sized:
     """Cars of these sides, and detections of these sides at the same places."""
     labels, count = torch.ones(len(true), dtype=torch.int64), len(found)
     off = torch.zeros(len(true), dtype=torch.bool)
     values = torch.tensor(scores or [0.9] * count)
     detected = {"boxes": boxes(*found), "labels": torch.ones(count, dtype=torch.int64), "scores": values}
     target: Any = {"boxes": boxes(*true), "labels": labels, "difficult": off, "iscrowd": off, "image_id": "1"}
-    return Image(detected, target, scale)
+    return Sized(detected, target, scale)
 
 
 def test_every_band_has_its_own_objects_and_detections() -> None:
@@ -108,7 +110,7 @@ def test_what_was_found_goes_to_the_images_in_their_order() -> None:
     sizes = sizes_of(detector.found, domains, ImageConfig(short_side=450, long_side=900))
     assert sizes["day"] == {"small": pytest.approx(100), "medium": None, "large": pytest.approx(0)}
     assert sizes["fog"] == {"small": None, "medium": None, "large": pytest.approx(0), LIKE_SOURCE: None}
-    half = images_of(detector.found[:1], day.scored, ImageConfig(short_side=225, long_side=900))
+    half = sized(detector.found[:1], day.scored, ImageConfig(short_side=225, long_side=900))
     assert half[0].scale == 0.5
 
 

@@ -34,6 +34,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "train": run_verbs.train,
     "evaluate": run_verbs.evaluate,
     "compare": report_verbs.compare,
+    "report": report_verbs.report,
     "predict": predict_verb.predict,
     "export": run_verbs.export,
     "import": run_verbs.import_checkpoint,

@@ -52,6 +52,41 @@ def compare(
         write_csv(compared, csv)
 
 
+def report(
+    runs: Runs,
+    out: Annotated[Path, typer.Option(help="New HTML file.")] = Path("report.html"),
+    config: ScoredOn = None,
+    settings: Settings = [],  # noqa: B006
+    upper: Annotated[
+        list[Path] | None, typer.Option(help="A run that was trained on the targets too: the upper bound.")
+    ] = None,
+    corruptions: Annotated[
+        list[Path] | None, typer.Option(help="Results of evaluate --corruptions --out, of one of the runs.")
+    ] = None,
+    workers: Workers = None,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Write one HTML file: what was won and where, what errors are made of, and pictures of all domains."""
+    require_new_file(out, "--out")
+    configs = {run: scored_on(run, config, settings, device, workers) for run in distinct([*runs, *(upper or [])])}
+    for one in configs.values():
+        require_folders(one.data, one.data.domains)
+        one.data.refuse_inside(out, "--out")
+    from clipgap.cli.show import say
+    from clipgap.report.comparison import Comparison
+    from clipgap.report.page import write_report
+    from clipgap.report.series import Series, score, series_of
+
+    scored = score(list(configs), configs.__getitem__)
+    bound = Series("upper bound", scored[len(runs) :]) if upper else None
+    write_report(Comparison(series_of(scored[: len(runs)])), out, corruptions or [], bound)
+    if as_json:
+        typer.echo(json.dumps({"report": str(out)}))
+    else:
+        say(f"{out}: one file, {out.stat().st_size / 2**20:.1f} MB; open it in a browser")
+
+
 def distinct(runs: list[Path]) -> list[Path]:
     """The folders.
 

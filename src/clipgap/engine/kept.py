@@ -72,6 +72,18 @@ class Kept:
         self._splits.append(split)
         return split.opened(self.alone)
 
+    def found(self, name: str) -> list[Found]:
+        """What is kept of every image of a domain that was `opened`.
+
+        Raises:
+            DataError: nothing is: nobody may write there.
+        """
+        split = next(split for split in self._splits if split.name == name)
+        found = split.read()
+        if found is None:
+            raise DataError(f"{self.folder}: detections cannot be kept there; copy the detector to where you may write")
+        return found
+
     def table(self, table: ScoreTable) -> None:
         """Write the table of these detections down, or compare it with the one that was.
 

@@ -54,7 +54,9 @@ def check_prompts(config: RunConfig, count: int = 200, *, show: bool = True) -> 
     order = torch.randperm(len(dataset), generator=generator_for(config.run.seed, 9, 1))
     places = sorted(order[:count].tolist())
     with progress_bar("look", len(chosen) + len(places), show=show) as report:
-        crops = torch.cat([_forward(clip, batch, report) for batch in _batches(_crops(dataset, chosen))] or [words[:0]])
+        crops = torch.cat(
+            [_forward(clip, batch, report) for batch in _batches(crops_of(dataset, chosen))] or [words[:0]]
+        )
         whole = torch.cat([_forward(clip, batch, report) for batch in _batches(dataset[n].image for n in places)])
     cosines = whole @ words.T
     return PromptsReport(
@@ -99,7 +101,8 @@ def _has_val(domain: DomainConfig) -> bool:
     return any(part.val for part in domain.parts or [domain])
 
 
-def _crops(dataset: DetectionDataset, chosen: Chosen) -> Iterator[Image.Image]:
+def crops_of(dataset: DetectionDataset, chosen: Chosen) -> Iterator[Image.Image]:
+    """The chosen boxes cut out of their images, in order."""
     read, image = -1, Image.new("RGB", (1, 1))
     for place, (left, top, right, bottom), _ in chosen:
         if place != read:
@@ -114,12 +117,17 @@ def _batches(pictures: Iterator[Image.Image]) -> Iterator[list[Image.Image]]:
 
 def _forward(clip: Clip, pictures: list[Image.Image], report: Report) -> Tensor:
     """Unit image embeddings (N, D)."""
-    side = clip.spec.tower.image_size
-    batch = torch.stack([to_tensor(resize_square(picture, side)) for picture in pictures])
-    device = clip.model.logit_scale.device
-    embeddings, _ = clip.roi_part(clip.trunk(normalize(batch, IMAGE_MEAN, IMAGE_STD).to(device)))
+    embeddings, _ = clip.roi_part(clip.trunk(as_clip_sees(clip, pictures)))
     report(len(pictures))
     return F.normalize(embeddings, dim=-1)
+
+
+def as_clip_sees(clip: Clip, pictures: Sequence[Image.Image]) -> Tensor:
+    """Pictures squeezed into CLIP's square and normalised (N, 3, side, side), on its device."""
+    side = clip.spec.tower.image_size
+    batch = torch.stack([to_tensor(resize_square(picture, side)) for picture in pictures])
+    normal: Tensor = normalize(batch, IMAGE_MEAN, IMAGE_STD)
+    return normal.to(clip.model.logit_scale.device)
 
 
 def _prompt_rows(prompts: PromptSet, words: Tensor, cosines: Tensor) -> Iterator[PromptRow]:

@@ -1,7 +1,7 @@
 """A run's folder: a Detector folder (`model.safetensors`, `config.yaml`) and the record of how it came to be.
 
 run.yaml          the resolved run config; with it the run is begun
-environment.json  versions, machine, command, hashes of what was read; under `resumed` the same of every resume
+environment.json  versions, machine, command, hashes of what was read, seconds; under `resumed` the same of every resume
 metrics.jsonl     a line every `train.log_every` steps, and one for every validation
 checkpoint.pt, checkpoint.pt.before   all that `--resume` needs, newest and the one before
 model.safetensors, config.yaml   the best weights on the source's validation split
@@ -91,6 +91,21 @@ class RunFolder:
         self._note_resume(before, record)
         return checkpoint
 
+    def record(self) -> dict[str, Any]:
+        """What is on record of how the run came to be; empty where that was lost."""
+        try:
+            record = parse_json(self._record_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return record if isinstance(record, dict) else {}
+
+    def note_end(self, seconds: float) -> None:
+        """Add to the record how long this sitting took."""
+        record = self.record()
+        sitting = record["resumed"][-1] if record.get("resumed") else record
+        sitting["seconds"] = round(seconds, 1)
+        self._write_record(record)
+
     def require_best(self, expected: str | None, step: int | None) -> None:
         """Make sure that the best weights are there as they were saved.
 
@@ -172,11 +187,7 @@ class RunFolder:
         Raises:
             ConfigError: the training images or the offsets have changed since the run was begun.
         """
-        try:
-            before = parse_json(self._record_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            before = {}
-        before = before if isinstance(before, dict) else {}
+        before = self.record()
         for key, said in READ.items():
             if before.get(key, record[key]) != record[key]:
                 raise ConfigError(f"--resume: {said} than the run was begun with; use those, or begin another run")

@@ -77,22 +77,31 @@ class VocAP:
             mine = mine[np.argsort(-scores[mine], kind="stable")]
             paired = best_overlap(images[mine], boxes[mine], true_images[own], true_boxes[own])
             outcomes = judge(*paired, ignored[own], self.iou)
-            per_class[name] = self._class_ap(outcomes, int((own & ~ignored).sum()))
+            per_class[name] = class_ap(outcomes, int((own & ~ignored).sum()), self.style, self.scoring)
         known = [ap for ap in per_class.values() if ap is not None]
         mean = float(np.mean(known)) if known else None
         positives = int((~ignored & (true_labels > 0) & (true_labels <= len(self.classes))).sum())
         return Result({f"ap{round(self.iou * 100)}": mean}, per_class, len(self._true), positives)
 
-    def _class_ap(self, outcomes: Array, positives: int) -> float | None:
-        if not positives:
-            return None
-        outcomes = outcomes[outcomes != IGNORED]
-        right = np.cumsum(outcomes == TRUE)
-        recall = right / positives
-        precision = right / np.arange(1, len(right) + 1)
-        if self.style == "voc2012":
-            return 100 * area_under_envelope(recall, precision)
-        return 100 * eleven_points(recall, precision, AUTHORS_POINTS if self.scoring == "authors" else POINTS)
+
+def class_ap(outcomes: Array, positives: int, style: Style, scoring: Scoring = "exact") -> float | None:
+    """AP in 0-100 of one class; None without a box to find.
+
+    Args:
+        outcomes: of its detections (N,), best score first.
+        positives: boxes that should be found.
+        style: which interpolation.
+        scoring: whose recall points.
+    """
+    if not positives:
+        return None
+    outcomes = outcomes[outcomes != IGNORED]
+    right = np.cumsum(outcomes == TRUE)
+    recall = right / positives
+    precision = right / np.arange(1, len(right) + 1)
+    if style == "voc2012":
+        return 100 * area_under_envelope(recall, precision)
+    return 100 * eleven_points(recall, precision, AUTHORS_POINTS if scoring == "authors" else POINTS)
 
 
 def best_overlap(images: Array, boxes: Array, true_images: Array, true_boxes: Array) -> tuple[Array, Array]:

@@ -29,6 +29,10 @@ class Scored:
     made: RunConfig | None
     """The config that it was trained with; None: it is not known."""
     table: ScoreTable
+    config: RunConfig
+    """What it was scored on."""
+    kept: Kept
+    """Its detections."""
 
     @property
     def seed(self) -> int | None:
@@ -77,7 +81,8 @@ def score(paths: Sequence[Path], config_of: Callable[[Path], RunConfig]) -> list
         kept = Kept.beside(path, place.device)
         table = evaluate_run(OnnxDetector.load(path) if exported else path, config, place=place, kept=kept)
         folder = RunFolder(path)
-        scored.append(Scored(path, folder.config() if folder.config_file.is_file() else None, table))
+        made = folder.config() if folder.config_file.is_file() else None
+        scored.append(Scored(path, made, table, config, kept))
         _require_comparable(scored[0], scored[-1])
     return scored
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from clipgap.config import RunConfig, load_config
+from clipgap.engine.kept import Kept
 from clipgap.errors import ConfigError
 from clipgap.metrics import DomainScore, Result, ScoreTable
 from clipgap.metrics.paired import Interval, interval
@@ -38,7 +40,7 @@ def run(name: str, made: RunConfig | None, *figures: float | None) -> Scored:
     day, fog, night = figures or (10.0, 10.0, 10.0)
     assert day is not None
     assert night is not None
-    return Scored(Path(name), made, table(day, fog, night))
+    return Scored(Path(name), made, table(day, fog, night), config(), Kept(Path(name), name, "cpu"))
 
 
 def letters(scored: list[Scored]) -> dict[str, list[str]]:
@@ -154,8 +156,8 @@ def test_csv_and_json_say_the_same(tmp_path: Path) -> None:
 
 
 def test_tables_of_other_rules_are_refused() -> None:
-    one = Scored(Path("a"), None, table(1, 2, 3))
-    other = Scored(Path("b"), None, table(1, 2, 3, "voc2012"))
+    one = run("a", None)
+    other = replace(run("b", None), table=table(1, 2, 3, "voc2012"))
     with pytest.raises(
         ConfigError, match=r"b: its rule is voc2012, IoU 0\.5, that of a is voc2007, IoU 0\.5: give --config"
     ):

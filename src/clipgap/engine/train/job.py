@@ -101,6 +101,7 @@ def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, s
     best, step = selection.best, selection.best_step
     if folder.main:
         folder.require_best(selection.best_hash, step)
+        folder.note_end(seconds)
     return Trained(folder.path, best, step, selection.figure, selection.split, seconds, folder.main)
 
 

@@ -1,0 +1,60 @@
+"""What was trained on what, with which words, by which command, where and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from clipgap.config import RunConfig
+from clipgap.detector.spec import WEIGHTS_FILE
+from clipgap.engine.run_folder import RunFolder
+from clipgap.files import hash_of_file
+from clipgap.report.series import Scored, Series
+
+Fact = tuple[str, str]
+"""What it is, and what is known of it."""
+
+
+def facts_of(series: Series) -> list[Fact]:
+    """What there is to know of a series, of its first run where runs may differ."""
+    run = series.runs[0]
+    found: list[Fact] = [("runs", series.name), ("detector", run.table.detector)]
+    found += [("seeds", ", ".join(str(seed) for seed in series.seeds if seed is not None) or "not known")]
+    if run.made:
+        found += _of_config(run.made)
+    found += [("notes", "; ".join(run.table.notes))] if run.table.notes else []
+    found += _of_record(RunFolder(run.path).record())
+    return [*found, *_weights(run)]
+
+
+def _of_config(config: RunConfig) -> Iterator[Fact]:
+    data = config.data
+    yield "trained on", f"{data.source.name} ({data.source.split_name('train')}) in {data.root}"
+    yield "classes", ", ".join(data.classes)
+    if data.prompts and data.prompts.source:
+        yield "source prompt", data.prompts.source
+    if data.prompts and data.prompts.targets:
+        yield "target prompts", "; ".join(data.prompts.targets)
+    steps = f"{config.train.steps:,} steps of {config.train.batch_size} images, lr {config.train.lr:g}"
+    yield "schedule", f"{steps}, {config.run.precision}"
+
+
+def _of_record(record: dict[str, Any]) -> Iterator[Fact]:
+    if not record:
+        return
+    sittings = [record, *record.get("resumed", [])]
+    yield "command", " ".join(map(str, record.get("command", [])))
+    seconds = [one["seconds"] for one in sittings if "seconds" in one]
+    if seconds:
+        more = f", in {len(sittings)} sittings" if len(sittings) > 1 else ""
+        yield "duration", f"{timedelta(seconds=round(sum(seconds)))}{more}"
+    gpus = ", ".join(record.get("gpus", [])) or f"CPU, {record.get('threads', '?')} threads"
+    yield "machine", f"{record.get('platform', '?')}; {gpus}"
+    packages = record.get("packages", {})
+    yield "versions", ", ".join(f"{name} {packages[name]}" for name in ("clipgap", "torch") if packages.get(name))
+
+
+def _weights(run: Scored) -> Iterator[Fact]:
+    if (run.path / WEIGHTS_FILE).is_file():
+        yield "weights (SHA-256)", hash_of_file(run.path / WEIGHTS_FILE)
