@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clipgap.cli.commands import command
+from clipgap.cli.commands import command, free
 from clipgap.cli.options import Config, Device, Json, Seed, Settings, overrides, resolve
 from clipgap.errors import Interrupted
 from clipgap.files import require_new, require_place
@@ -76,4 +76,5 @@ def demo(
     say("One training of each kind: a gain may be chance; docs/results.md has several seeds and intervals.")
     say(f"pictures: {compared.sheet}, {compared.pictures}; runs: {out / 'run_base'}, {out / 'run_robust'}")
     say("Your own data: README.md; the world is told of in docs/world.md")
-    say(f"next: {command('evaluate', out / 'run_robust')}")
+    runs = (out / "run_base", out / "run_robust")
+    say(f"next: {command('report', *runs, '--out', free(out / 'report.html'))}")

@@ -15,6 +15,7 @@ from clipgap.config import RunConfig, load_config
 from clipgap.data import load_domains
 from clipgap.detector import Detector
 from clipgap.engine.evaluate import evaluate_run
+from clipgap.engine.kept import Kept
 from clipgap.engine.predict import PredictSettings, Truth, predict
 from clipgap.engine.predict.drawing import marks_of
 from clipgap.engine.predict.sheet import Panel, sheet
@@ -125,7 +126,8 @@ def _scores(config: RunConfig, run: Path) -> dict[str, float]:
     file = run / "scores.json"
     if not file.exists():
         train(config, resume=RunFolder(run).config_file.is_file())
-        write_text(file, json.dumps(evaluate_run(run, config).to_json(), indent=1))
+        table = evaluate_run(run, config, kept=Kept.beside(run, pick_device(config.run)))
+        write_text(file, json.dumps(table.to_json(), indent=1))
     content = json.loads(file.read_text(encoding="utf-8"))
     return {name: one["ap50"] for name, one in content["domains"].items()} | {
         "mean over targets": content["mean_targets"]

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from clipgap.engine.progress import progress_bar
+from clipgap.errors import ConfigError
 from clipgap.files import write_text
 from clipgap.metrics.error_kinds import KINDS
 from clipgap.metrics.sizes import BANDS
@@ -44,8 +45,11 @@ def write_report(
         show: a progress bar.
 
     Raises:
+        ConfigError: there are too many series.
         DataError: detections could not be kept, or a folder holds something else.
     """
+    if len(compared.series) > MOST_SERIES:
+        raise ConfigError(f"a report has at most {MOST_SERIES} series, not {len(compared.series)}: name fewer runs")
     heat = [heat_of(folder, compared.series) for folder in corruptions]
     evidence = [evidence_of(one) for one in compared.series]
     made: dict[str, Callable[[], Any]] = {
