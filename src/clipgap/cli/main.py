@@ -15,7 +15,16 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from clipgap import __version__
-from clipgap.cli import data_verbs, info_verbs, predict_verb, prompts_verbs, report_verbs, run_verbs, world_verbs
+from clipgap.cli import (
+    data_verbs,
+    info_verbs,
+    plot_verbs,
+    predict_verb,
+    prompts_verbs,
+    report_verbs,
+    run_verbs,
+    world_verbs,
+)
 from clipgap.cli.commands import going_on
 from clipgap.engine.stopping import stop_signals
 from clipgap.errors import ClipgapError, DiskError, Interrupted, LostError, exit_code_of
@@ -45,6 +54,7 @@ for verb, function in VERBS.items():
 app.add_typer(data_verbs.app, name="data")
 app.add_typer(prompts_verbs.app, name="prompts")
 app.add_typer(world_verbs.app, name="world")
+app.add_typer(plot_verbs.app, name="plot")
 app.add_typer(info_verbs.config_app, name="config")
 
 

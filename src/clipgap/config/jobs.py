@@ -204,6 +204,9 @@ class RunSection(Section):
     """Processes on a machine, one a device."""
     workers: Processes = 2
     """Processes that read and resize images, for each process that computes; 0: none."""
+    loggers: list[Literal["csv", "tensorboard"]] = []
+    """Where training's figures go beside metrics.jsonl: `RUN/logs/csv`, `RUN/logs/tensorboard` (with pictures of
+    validation detections; `pip install tensorboard`)."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     """Of both steps; `16-mixed` leaves step one in float32."""
     deterministic: bool = False

@@ -11,6 +11,7 @@ bad_batch.json    where a loss or gradient was not finite: the step and its imag
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from clipgap.weights import require_finite
 
 CADENCE = {"train.log_every", "train.checkpoint_every", "train.checkpoint_minutes"}
 """How often something is written down."""
-RESUMABLE = {"run.out", "run.device", "run.workers", "train.steps", "train.skip_bad_steps", *CADENCE}
+RESUMABLE = {"run.out", "run.device", "run.workers", "run.loggers", "train.steps", "train.skip_bad_steps", *CADENCE}
 """Settings that may differ when a run goes on: they change neither what is learnt at a step nor how it is judged."""
 READ = {
     "training_hash": "there are other training images or boxes",
@@ -52,6 +53,8 @@ class RunFolder:
         self.metrics = self.path / METRICS
         self.config_file = self.path / CONFIG
         self._record_file, self._bad_batches = self.path / RECORD, self.path / BAD_BATCHES
+        self.told: list[Callable[[dict[str, Any]], None]] = []
+        """Who else is told every line of the metrics."""
 
     def begin(self, config: RunConfig, record: dict[str, Any]) -> None:
         """Write down what a new run is, over what one that saved nothing has left (`require_new_run`)."""
@@ -100,11 +103,8 @@ class RunFolder:
         return record if isinstance(record, dict) else {}
 
     def note_end(self, seconds: float) -> None:
-        """Add to the record how long this sitting took."""
-        record = self.record()
-        sitting = record["resumed"][-1] if record.get("resumed") else record
-        sitting["seconds"] = round(seconds, 1)
-        self._write_record(record)
+        """Add to the record how long all sittings took."""
+        self._write_record(self.record() | {"seconds": round(seconds, 1)})
 
     def require_best(self, expected: str | None, step: int | None) -> None:
         """Make sure that the best weights are there as they were saved.
@@ -155,6 +155,8 @@ class RunFolder:
         """Add a line to metrics.jsonl."""
         if self.main:
             add_line(self.metrics, json.dumps(line))
+            for tell in self.told:
+                tell(line)
 
     def save_detector(self, detector: Detector) -> str | None:
         """Replace the run's detector; the SHA-256 of its weights, None where another process writes them."""

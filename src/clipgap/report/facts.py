@@ -43,12 +43,10 @@ def _of_config(config: RunConfig) -> Iterator[Fact]:
 def _of_record(record: dict[str, Any]) -> Iterator[Fact]:
     if not record:
         return
-    sittings = [record, *record.get("resumed", [])]
     yield "command", " ".join(map(str, record.get("command", [])))
-    seconds = [one["seconds"] for one in sittings if "seconds" in one]
-    if seconds:
-        more = f", in {len(sittings)} sittings" if len(sittings) > 1 else ""
-        yield "duration", f"{timedelta(seconds=round(sum(seconds)))}{more}"
+    if "seconds" in record:
+        more = f", in {1 + len(record['resumed'])} sittings" if record.get("resumed") else ""
+        yield "duration", f"{timedelta(seconds=round(record['seconds']))}{more}"
     gpus = ", ".join(record.get("gpus", [])) or f"CPU, {record.get('threads', '?')} threads"
     yield "machine", f"{record.get('platform', '?')}; {gpus}"
     packages = record.get("packages", {})

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Sequence
-from itertools import accumulate
-from typing import Any
 
 from markupsafe import Markup
 
-from clipgap.engine.run_folder import RunFolder
 from clipgap.metrics.calibration import Calibration
 from clipgap.metrics.curves import precision_recall
 from clipgap.report.comparison import Comparison, figure
 from clipgap.report.evidence import Evidence
-from clipgap.report.series import Scored, Series
+from clipgap.report.history import history_of
+from clipgap.report.series import Series
 from clipgap.report.svg import Plot, envelope, thinned
 
-LOSSES = "loss_"
-SMOOTH = 0.9
-"""Share of what was before in a smoothed loss."""
 PAGE = 900
 """Pixels of a plot across the page."""
 
@@ -54,10 +48,9 @@ def bars(compared: Comparison, upper: Series | None = None) -> Markup:
 
 def curves(compared: Comparison) -> list[Markup]:
     """Loss and validation over the steps of every series' first run; none where no run has metrics."""
-    told = {number: _metrics(one.runs[0]) for number, one in enumerate(compared.series)}
-    losses = {number: _loss(lines) for number, lines in told.items()}
-    scores = {number: [(one["step"], one["validation"]) for one in lines if one.get("validation") is not None]
-              for number, lines in told.items()}  # fmt: skip
+    told = {number: history_of(one.runs[0].path) for number, one in enumerate(compared.series)}
+    losses = {number: one.losses for number, one in told.items()}
+    scores = {number: one.validation for number, one in told.items()}
     found = []
     for title, unit, points, bottom in (
         ("loss, smoothed", "sum of the losses", losses, True),
@@ -110,17 +103,3 @@ def reliability_plots(names: Sequence[str], found: Sequence[Sequence[Calibration
                 plot.dot((bin.score, bin.precision), f"s{number}", hint)
         plots.append(plot.svg())
     return plots
-
-
-def _metrics(run: Scored) -> list[dict[str, Any]]:
-    file = RunFolder(run.path).metrics
-    if not file.is_file():
-        return []
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-
-
-def _loss(lines: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
-    """Step and the sum of the losses, an exponential mean over the lines before."""
-    sums = [(one["step"], sum(v for key, v in one.items() if key.startswith(LOSSES))) for one in lines if "lr" in one]
-    smooth = accumulate((value for _, value in sums), lambda mean, value: SMOOTH * mean + (1 - SMOOTH) * value)
-    return [(step, value) for (step, _), value in zip(sums, smooth, strict=True)]

@@ -16,7 +16,7 @@ from clipgap.errors import ConfigError
 from clipgap.export import OnnxDetector, is_exported
 from clipgap.metrics import ScoreTable
 
-PLACES = {"run.out", "run.device", "run.devices", "run.workers", "augment.file", *CADENCE}
+PLACES = {"run.out", "run.device", "run.devices", "run.workers", "run.loggers", "augment.file", *CADENCE}
 """Where and how a run was made, which says nothing of what it learnt."""
 SEED, ROOT = "run.seed", "data.root"
 

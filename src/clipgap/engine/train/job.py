@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.loggers.logger import Logger
 
 from clipgap.clip import Backbone, Clip, load_backbone
 from clipgap.config import RunConfig, TuneConfig, without_effect
@@ -22,6 +24,7 @@ from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import group_of, make_fabric, tell_own_statistics, tell_warnings
 from clipgap.engine.train.augmentation import make_augmentation, refit
 from clipgap.engine.train.batches import settling_batches, try_levers
+from clipgap.engine.train.loggers import opened_loggers
 from clipgap.engine.train.loop import Steps
 from clipgap.engine.train.selection import Selection, validation_sets
 from clipgap.engine.train.trainer import Trainer
@@ -46,8 +49,14 @@ class Trained:
     """Whether this is the process that wrote it, of several the only one that is to speak."""
 
 
-def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trained:
+def train(config: RunConfig, *, resume: bool = False, show: bool = True, loggers: Sequence[Logger] = ()) -> Trained:
     """Train the detector that a run config describes; everything it leaves is in the run folder.
+
+    Args:
+        config: the run's.
+        resume: go on with it.
+        show: progress bars and warnings.
+        loggers: of Fabric's kind, for example Lightning's of Weights & Biases or MLflow, beside `run.loggers`.
 
     Raises:
         ClipgapError: data, CLIP, offsets or settings that cannot be used; a loss or weight that is not finite.
@@ -64,10 +73,12 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True) -> Trai
         require_new_run(folder.path)  # every process looks, so that none is left waiting for one that has refused
     tell_own_statistics(config.batch_norm, group)
     with group.kept(), group.by_main(partial(alone_in, folder.path)):
-        return _train(fabric, config, folder, resume, show and group.main)
+        return _train(fabric, config, folder, resume, show and group.main, loggers)
 
 
-def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, show: bool) -> Trained:
+def _train(
+    fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, show: bool, loggers: Sequence[Logger]
+) -> Trained:
     for line in without_effect(config) if show else ():
         log.print(f"warning: {line}", style="yellow", highlight=False)
     domains = load_domains(config.data)
@@ -96,8 +107,11 @@ def _train(fabric: Fabric, config: RunConfig, folder: RunFolder, resume: bool, s
     if checkpoint:
         trainer.load_state(checkpoint)
         selection.load_state(checkpoint)
-    job = Steps(trainer, dataset, config, folder, selection, again)
-    seconds = job.run(checkpoint, show)
+    more = loggers if folder.main else ()
+    mine = config.run if folder.main else config.run.model_copy(update={"loggers": []})
+    with opened_loggers(mine, folder.path, more, domains.source.selection) as told:
+        folder.told = [told.log]
+        seconds = Steps(trainer, dataset, config, folder, selection, told, again).run(checkpoint, show)
     best, step = selection.best, selection.best_step
     if folder.main:
         folder.require_best(selection.best_hash, step)

@@ -14,6 +14,7 @@ from clipgap.engine.progress import log, progress_bar
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.stopping import Stopping, stop_signals
 from clipgap.engine.train.batches import Batch, images_of_step, training_batches
+from clipgap.engine.train.loggers import Loggers
 from clipgap.engine.train.selection import Selection
 from clipgap.engine.train.trainer import BadStepError, Trainer
 from clipgap.errors import Interrupted, TrainingError
@@ -38,6 +39,7 @@ class Steps:
     config: RunConfig
     folder: RunFolder
     selection: Selection
+    loggers: Loggers
     again: Callable[[int], None] | None
     """Fits the offsets anew."""
     skipped: int = 0
@@ -97,7 +99,10 @@ class Steps:
         """Score the weights, or their average; False: stopped before that was done."""
         self.trainer.share_statistics()
         with self.trainer.average.swapped():
-            return self.selection.judge(self.trainer.detector, done, stopping)
+            judged = self.selection.judge(self.trainer.detector, done, stopping)
+            if judged:
+                self.loggers.show(self.trainer.detector, done)
+            return judged
 
     def _save(self, done: int, due: bool, seconds: float) -> None:
         """Write the checkpoint; `due`: the weights are still to be scored."""

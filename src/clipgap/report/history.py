@@ -1,0 +1,51 @@
+"""What a training has told of itself, step by step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from clipgap.engine.run_folder import RunFolder
+
+LOSSES = "loss_"
+SMOOTH = 0.9
+"""Share of what was before in a smoothed loss."""
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class History:
+    """Points (step, value) of one run."""
+
+    losses: Points
+    """The sum of the losses, an exponential mean over the lines before."""
+    validation: Points
+    """AP (0-100) on the source's validation split."""
+
+
+def history_of(run: Path) -> History:
+    """Read a run's metrics; empty where it has none."""
+    file = RunFolder(run).metrics
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    told = [line for text in lines if (line := _read(text))]
+    scores = [(one["step"], one["validation"]) for one in told if one.get("validation") is not None]
+    return History(_smoothed(told), scores)
+
+
+def _smoothed(lines: Sequence[dict[str, Any]]) -> Points:
+    sums = [(one["step"], sum(v for key, v in one.items() if key.startswith(LOSSES))) for one in lines if "lr" in one]
+    smooth = accumulate((value for _, value in sums), lambda mean, value: SMOOTH * mean + (1 - SMOOTH) * value)
+    return [(step, value) for (step, _), value in zip(sums, smooth, strict=True)]
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    """A line; None of one that is being written."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and "step" in line else None
