@@ -98,6 +98,7 @@ def test_the_readme_runs_with_its_own_advice_for_a_cpu(photos: Path, capfd: pyte
     told = [line for line in commands(ROOT / "README.md") if "streets" in line]
     assert [line.split()[1] for line in told] == [
         *("data", "train", "evaluate", "predict"),
+        *("train", "compare", "report"),
         *("fit", "train", "evaluate"),
     ]
     for line in told:
