@@ -4,7 +4,7 @@ from clipgap.world.album import Album, Crop, cut, draw_album
 from clipgap.world.canvas import HEIGHT, WIDTH
 from clipgap.world.captions import CONDITIONS, Caption, truth, write_caption
 from clipgap.world.kinds import DOMAINS, KINDS, TARGETS, Kind
-from clipgap.world.optics import Condition, photograph
+from clipgap.world.optics import PICTURE_WEATHERS, Condition, PictureWeather, photograph, weathered
 from clipgap.world.second import SECOND
 from clipgap.world.sets import write_domain, write_world
 from clipgap.world.street import Scene, Thing, draw_street
@@ -17,6 +17,7 @@ __all__ = [
     "DOMAINS",
     "HEIGHT",
     "KINDS",
+    "PICTURE_WEATHERS",
     "SECOND",
     "STREETS",
     "TARGETS",
@@ -27,6 +28,7 @@ __all__ = [
     "Condition",
     "Crop",
     "Kind",
+    "PictureWeather",
     "Scene",
     "Style",
     "Thing",
@@ -35,6 +37,7 @@ __all__ = [
     "draw_street",
     "photograph",
     "truth",
+    "weathered",
     "write_caption",
     "write_domain",
     "write_world",

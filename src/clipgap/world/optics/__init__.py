@@ -3,6 +3,16 @@
 from clipgap.world.optics.first import TIMES, WEATHERS
 from clipgap.world.optics.light import Condition
 from clipgap.world.optics.photo import photograph
+from clipgap.world.optics.picture import PICTURE_WEATHERS, PictureWeather, weathered
 from clipgap.world.optics.second import SECOND_WEATHERS
 
-__all__ = ["SECOND_WEATHERS", "TIMES", "WEATHERS", "Condition", "photograph"]
+__all__ = [
+    "PICTURE_WEATHERS",
+    "SECOND_WEATHERS",
+    "TIMES",
+    "WEATHERS",
+    "Condition",
+    "PictureWeather",
+    "photograph",
+    "weathered",
+]

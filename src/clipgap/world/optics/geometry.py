@@ -7,10 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clipgap.world.canvas import HEIGHT, WIDTH
+from clipgap.world.optics.light import Share
 from clipgap.world.street import Scene
 
-Share = npt.NDArray[np.float32]
-"""A part of every pixel (H, W), 0 to 1."""
 WIDEST = 10
 """Most pixels of an edge."""
 BEHIND = 0.6

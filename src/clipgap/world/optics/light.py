@@ -13,6 +13,8 @@ from clipgap.world.style import Range
 
 Light = npt.NDArray[np.float32]
 """Linear light (H, W, 3)."""
+Share = npt.NDArray[np.float32]
+"""A part of every pixel, 0 to 1."""
 _CODES = np.arange(256, dtype=np.float64) / 255
 TO_LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
 _STEPS = np.linspace(0, 1, 4096)
@@ -49,6 +51,11 @@ def exposed(light: Light, gain: float, read: float, random: np.random.Generator)
     """The camera: gain, shot and read noise (`read`: its deviation as a part of full scale), sRGB (H, W, 3)."""
     row, column = int(random.integers(HEIGHT)), int(random.integers(WIDTH))
     noise = NOISE[row : row + HEIGHT, column : column + WIDTH][:, :: 1 if random.random() < 0.5 else -1]
+    return developed(light, gain, read, noise)
+
+
+def developed(light: Light, gain: float, read: float, noise: Light) -> npt.NDArray[np.uint8]:
+    """The same with the unit noise (H, W, 3) that it is to have."""
     picture = np.clip(light * np.float32(gain), 0, 1)
     picture += noise * (np.float32(read) * np.sqrt(picture + np.float32(0.08)))
     codes = np.clip(picture * 4095, 0, 4095).astype(np.uint16)

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clipgap.world.canvas import HEIGHT, WIDTH
-from clipgap.world.optics.geometry import Share, cast, edge, houses, sideways
-from clipgap.world.optics.light import TO_LINEAR, Light, draw, exposed, rgb
+from clipgap.world.optics.geometry import cast, edge, houses, sideways
+from clipgap.world.optics.light import TO_LINEAR, Light, Share, draw, exposed, rgb
 from clipgap.world.street import Scene
 
 Pixels = npt.NDArray[np.uint8]

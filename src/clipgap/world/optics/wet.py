@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clipgap.world.canvas import HEIGHT, WIDTH
-from clipgap.world.optics.light import Light, Look
+from clipgap.world.optics.light import Light, Look, Share
 from clipgap.world.street import Scene
 
 
@@ -25,17 +25,23 @@ def mirrored(light: Light, lamps: Light, scene: Scene, share: float) -> Light:
 
 def streaks(light: Light, look: Look, density: float, random: np.random.Generator) -> Light:
     """Rain in the air: short bright lines, all slanting one way."""
-    layer = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    opacity = streak_layer((HEIGHT, WIDTH), density, random)
+    bright = look.ambient * np.float32(0.9) + np.float32(0.05 * look.lamps)
+    return np.asarray(light * (1 - opacity) + bright * opacity, dtype=np.float32)
+
+
+def streak_layer(shape: tuple[int, int], density: float, random: np.random.Generator) -> Share:
+    """How opaque `density` streaks per 1000 pixels make a picture of a shape (H, W): (H, W, 1) in [0, 1]."""
+    height, width = shape
+    layer = np.zeros(shape, dtype=np.uint8)
     slant = random.normal(0, 0.18)
-    count = int(density * WIDTH * HEIGHT / 1000)
-    starts = random.uniform((-10, -20), (WIDTH + 10, HEIGHT), (count, 2))
+    count = int(density * width * height / 1000)
+    starts = random.uniform((-10, -20), (width + 10, height), (count, 2))
     lengths = random.uniform(5, 18, count)
     ends = starts + np.stack([slant * lengths, lengths], axis=1)
     lines = np.stack([starts, ends], axis=1).astype(np.int32)
     cv2.polylines(layer, list(lines), False, 255, 1, cv2.LINE_AA)
-    opacity = layer.astype(np.float32)[..., None] * np.float32(random.uniform(0.15, 0.35) / 255)
-    bright = look.ambient * np.float32(0.9) + np.float32(0.05 * look.lamps)
-    return np.asarray(light * (1 - opacity) + bright * opacity, dtype=np.float32)
+    return np.asarray(layer.astype(np.float32)[..., None] * np.float32(random.uniform(0.15, 0.35) / 255))
 
 
 def drops(picture: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
