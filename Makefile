@@ -21,6 +21,7 @@ test: setup
 	$(PYTEST) -n $(WORKERS)
 
 test-all: setup
+	$(BIN)/python -m pip install --quiet --editable ".[dev,tensorboard,web]" playwright
 	$(PYTEST) -n $(WORKERS) -m ""
 
 check: setup

@@ -36,6 +36,7 @@ FLOORS = {
     "engine": 5,
     "export": 5,
     "report": 6,
+    "web": 6,
     "cli": 7,
     "__main__": 8,
 }

@@ -23,6 +23,7 @@ from clipgap.cli import (
     prompts_verbs,
     report_verbs,
     run_verbs,
+    web_verb,
     world_verbs,
 )
 from clipgap.cli.commands import going_on
@@ -45,6 +46,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "compare": report_verbs.compare,
     "report": report_verbs.report,
     "predict": predict_verb.predict,
+    "web": web_verb.web,
     "export": run_verbs.export,
     "import": run_verbs.import_checkpoint,
     "doctor": info_verbs.doctor,

@@ -4,7 +4,7 @@ from clipgap.world.album import Album, Crop, cut, draw_album
 from clipgap.world.canvas import HEIGHT, WIDTH
 from clipgap.world.captions import CONDITIONS, Caption, truth, write_caption
 from clipgap.world.kinds import DOMAINS, KINDS, TARGETS, Kind
-from clipgap.world.optics import PICTURE_WEATHERS, Condition, PictureWeather, photograph, weathered
+from clipgap.world.optics import WEATHERS_OF_PICTURES, Condition, PictureWeather, photograph, weathered
 from clipgap.world.second import SECOND
 from clipgap.world.sets import write_domain, write_world
 from clipgap.world.street import Scene, Thing, draw_street
@@ -17,10 +17,10 @@ __all__ = [
     "DOMAINS",
     "HEIGHT",
     "KINDS",
-    "PICTURE_WEATHERS",
     "SECOND",
     "STREETS",
     "TARGETS",
+    "WEATHERS_OF_PICTURES",
     "WEB",
     "WIDTH",
     "Album",

@@ -18,7 +18,7 @@ from clipgap.world.optics.light import TO_LINEAR, Light, Share, developed, rgb
 from clipgap.world.optics.wet import streak_layer
 
 PictureWeather = Literal["fog", "night", "rain", "snow"]
-PICTURE_WEATHERS: tuple[PictureWeather, ...] = get_args(PictureWeather)
+WEATHERS_OF_PICTURES: tuple[PictureWeather, ...] = get_args(PictureWeather)
 NEAREST, FARTHEST = 4.0, 80.0
 """Metres to what is at the lower and at the upper edge."""
 VISIBILITY = {"fog": (400.0, 25.0), "rain": (1500.0, 150.0), "snow": (1500.0, 120.0)}
@@ -36,7 +36,7 @@ def weathered(
 
     Args:
         picture: taken by day.
-        weather: one of `PICTURE_WEATHERS`.
+        weather: one of `WEATHERS_OF_PICTURES`.
         strength: 0: as it is; 1: as strong as it gets.
         seed: of what is random in it.
     """
