@@ -11,7 +11,7 @@ import typer
 from clipgap.cli.commands import command
 from clipgap.cli.early import holds_detector, require_detector
 from clipgap.cli.options import Device, Json
-from clipgap.config import DataConfig, DetectionPrecision, RunSection, load_data_config
+from clipgap.config import DataConfig, DetectionPrecision, PredictFormat, RunSection, load_data_config
 from clipgap.detectors import shipped_detector
 from clipgap.engine.names import CONFIG, hash_of_detector
 from clipgap.errors import ClipgapError, ConfigError
@@ -24,6 +24,7 @@ WORDS = "A run folder, an imported Detector folder, or an exported one (none: th
 INPUTS = "images, videos, folders of them, globs in quotes ('photos/**/*.jpg'), or @list.txt with one of these a line."
 TRUTH = "Run config or data file: draws the true boxes of images that are in it, dashed."
 DEVICES = "Processes that share the inputs, one a device."
+FORMAT = "Also as labels, of at least --draw-score: yolo, voc or labelstudio."
 RESUME = "Go on with a prediction that was interrupted."
 
 
@@ -35,6 +36,7 @@ def predict(
     precision: Annotated[
         DetectionPrecision, typer.Option(help="bf16-mixed: faster where the processor has it.")
     ] = "32-true",
+    format: Annotated[PredictFormat, typer.Option(help=FORMAT)] = "coco",
     resume: Annotated[bool, typer.Option("--resume", help=RESUME)] = False,
     device: Device = None,
     devices: Annotated[int, typer.Option(min=1, max=1024, help=DEVICES)] = 1,
@@ -60,7 +62,7 @@ def predict(
     known = Truth(truth, load_domains(data)) if truth and data else None
     place = take_place(RunSection(device=device or "auto", devices=devices))
     detector = (exported or Detector.load(run, place.device)).for_inference(precision)
-    settings = PredictSettings(draw_score, f"{hash_of_detector(run)}, {precision}", known)
+    settings = PredictSettings(draw_score, f"{hash_of_detector(run)}, {precision}", known, format)
     result = run_predict(detector, inputs, out, settings, resume=resume, group=place.group)
     if not place.group.main:
         return 0

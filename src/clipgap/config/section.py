@@ -31,6 +31,7 @@ BatchNorm = Literal["frozen", "train"]
 Metric = Literal["voc2007", "voc2012", "coco"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Scoring = Literal["exact", "authors"]
+PredictFormat = Literal["coco", "yolo", "voc", "labelstudio"]
 DetectionPrecision = Literal["32-true", "bf16-mixed"]
 CorruptionName = Literal[
     "gaussian_noise",

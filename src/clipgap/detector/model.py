@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
@@ -22,10 +21,9 @@ from torchvision.ops import clip_boxes_to_image
 
 from clipgap.clip import Backbone, RoiPart, set_batch_norm
 from clipgap.config import DetectionPrecision, PromptsConfig
-from clipgap.data import resize_size, to_tensor
 from clipgap.detector.fusion import FrozenClip
 from clipgap.detector.heads import BoxPredictor, MeanPool, make_classifier
-from clipgap.detector.pictures import ImageLike, as_picture, to_supervision
+from clipgap.detector.pictures import ImageLike, as_seen, to_supervision
 from clipgap.detector.preprocess import Preprocess
 from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
@@ -201,27 +199,35 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         return results
 
     @overload
-    def predict(self, images: ImageLike) -> supervision.Detections: ...
+    def predict(self, images: ImageLike, *, score: float = ...) -> supervision.Detections: ...
     @overload
-    def predict(self, images: list[ImageLike]) -> list[supervision.Detections]: ...
-    def predict(self, images: ImageLike | list[ImageLike]) -> supervision.Detections | list[supervision.Detections]:
+    def predict(
+        self, images: list[ImageLike], *, batch_size: int = ..., score: float = ...
+    ) -> list[supervision.Detections]: ...
+    def predict(
+        self, images: ImageLike | list[ImageLike], *, batch_size: int = 1, score: float = 0.0
+    ) -> supervision.Detections | list[supervision.Detections]:
         """Detections in files, PIL pictures or RGB arrays (H, W, 3) uint8; a list of them for a list.
 
         `class_id` counts from 0 in the order of `classes`; the names are in `data["class_name"]`.
 
+        Args:
+            images: one, or a list of them.
+            batch_size: how many of a list are looked at together. Faster on a GPU; the smaller ones are padded to the
+                largest, which moves detections a little.
+            score: the least of a detection, beside `detector.box_score_thresh`.
+
         Raises:
             DataError: a file that is no image, or an array of another shape.
         """
-        if isinstance(images, list):
-            return [self._predict_one(image) for image in images]
-        return self._predict_one(images)
+        if not isinstance(images, list):
+            return self._predict_together([images], score)[0]
+        batches = (images[first : first + batch_size] for first in range(0, len(images), batch_size))
+        return [found for batch in batches for found in self._predict_together(batch, score)]
 
-    def _predict_one(self, image: ImageLike) -> supervision.Detections:
-        picture = as_picture(image)
-        height, width = resize_size(picture.height, picture.width, **self.spec.image.model_dump())
-        resized = picture.resize((width, height), Image.Resampling.BILINEAR)
-        found = self.detect([to_tensor(resized)], [(picture.height, picture.width)])[0]
-        return to_supervision(found, self.classes)
+    def _predict_together(self, images: list[ImageLike], score: float) -> list[supervision.Detections]:
+        tensors, sizes = zip(*(as_seen(image, self.spec.image) for image in images), strict=True)
+        return [to_supervision(one, self.classes, score) for one in self.detect(tensors, sizes)]
 
     def tower_parts(self) -> list[torch.nn.Module]:
         """What came from CLIP's image tower: all but the RPN, the predictor and a pooling of our own."""

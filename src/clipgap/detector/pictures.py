@@ -11,7 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
-from clipgap.data import read_image
+from clipgap.config import ImageConfig
+from clipgap.data import read_image, resize_size, to_tensor
 from clipgap.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 ImageLike = str | Path | Image.Image | npt.NDArray[np.uint8]
 
 
-def to_supervision(found: dict[str, Tensor], classes: Sequence[str]) -> supervision.Detections:
-    """torchvision's result for one image as `supervision.Detections`."""
+def to_supervision(found: dict[str, Tensor], classes: Sequence[str], score: float = 0.0) -> supervision.Detections:
+    """torchvision's result for one image as `supervision.Detections`, of at least a score."""
     import supervision
 
+    found = {key: value[found["scores"] >= score] for key, value in found.items()}
     class_id = found["labels"].cpu().numpy() - 1
     return supervision.Detections(
         xyxy=found["boxes"].cpu().numpy(),
@@ -31,6 +33,14 @@ def to_supervision(found: dict[str, Tensor], classes: Sequence[str]) -> supervis
         class_id=class_id,
         data={"class_name": np.array(classes)[class_id]},
     )
+
+
+def as_seen(image: ImageLike, config: ImageConfig) -> tuple[Tensor, tuple[int, int]]:
+    """A picture as `detect` takes it, (3, H, W) in [0, 1], and the original's (height, width)."""
+    picture = as_picture(image)
+    size = (picture.height, picture.width)
+    height, width = resize_size(*size, config.short_side, config.long_side)
+    return to_tensor(picture.resize((width, height), Image.Resampling.BILINEAR)), size
 
 
 def as_picture(image: ImageLike) -> Image.Image:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 from PIL import Image
 
+from clipgap.config import PredictFormat
 from clipgap.engine.predict.drawing import TrueBoxes, draw, marks_of
 from clipgap.engine.predict.folder import Line, LineFile, ResultFolder
+from clipgap.engine.predict.formats import Labels, write_labels
 from clipgap.engine.predict.inputs import find_inputs, is_video, read_input, short_names
 from clipgap.engine.predict.outcome import Predictions, finished
 from clipgap.engine.predict.truth import Truth
@@ -53,6 +55,8 @@ class PredictSettings:
     """Which detector it is, for example a hash of its weights: `--resume` goes on with this one only."""
     truth: Truth | None = None
     """True boxes to draw beside the detections."""
+    format: PredictFormat = "coco"
+    """In what detections of at least `draw_score` are written too, beside COCO results."""
 
 
 def predict(
@@ -70,6 +74,7 @@ def predict(
     `detections.json`    COCO results: image_id, category_id, bbox (x, y, w, h in pixels), score
     `images.json`        what the ids stand for: COCO's `images` and `categories`
     `drawn/...`          the images with the detections of at least `draw_score`
+    `yolo/`, `voc/` or `labelstudio.json`    where `format` asks for it
     `videos/...`         of every video one with the detections drawn in, and a line of JSON a frame
     `detections.jsonl`, `predict.json`    what is done and what was asked: see `folder`
 
@@ -94,7 +99,20 @@ def predict(
             kind = "inputs" if any(map(is_video, files)) else "images"
             done = len(lines.lines) if lines else 0
             raise Interrupted(f"{done} of {len(files)} {kind} done{job.within}, in {out}") from None
-        return group.main_does(partial(finished, folder, cast(LineFile, lines), detector.classes))
+        return group.main_does(partial(_finished, folder, cast(LineFile, lines), files, detector.classes, settings))
+
+
+def _finished(
+    folder: ResultFolder, lines: LineFile, files: list[Path], classes: list[str], settings: PredictSettings
+) -> Predictions:
+    """Write what is written at the end."""
+    told = finished(folder, lines, classes)
+    if settings.format != "coco":
+        names = short_names(files)
+        images = [line for line in lines.whole() if "detections" in line]
+        own = [f"{names[line['id'] - 1]}{Path(line['file_name']).suffix}" for line in images]
+        write_labels(settings.format, folder.path, Labels(images, own, classes, settings.draw_score))
+    return told
 
 
 @contextmanager
