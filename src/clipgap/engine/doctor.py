@@ -13,6 +13,16 @@ from clipgap.clip.load import CACHE
 from clipgap.config import CLIPS
 from clipgap.engine.runtime import PACKAGES, version_of
 
+EXTRAS = {
+    "onnx": (
+        ("onnx", "onnxruntime", "onnxscript"),
+        "`clipgap export`, and its detectors in `evaluate`, `predict`, `web`",
+    ),
+    "tensorboard": (("tensorboard",), "`run.loggers: [tensorboard]`"),
+    "web": (("gradio",), "`clipgap web`"),
+}
+"""The optional parts of pyproject.toml: the packages of each, and what it gives."""
+
 
 class Finding(NamedTuple):
     """One thing looked at: `state` is ok, missing (may be fine) or broken (clipgap cannot work)."""
@@ -23,14 +33,24 @@ class Finding(NamedTuple):
 
 
 def examine() -> list[Finding]:
-    """Look at versions, torchvision's compiled operators, the GPU, and the weights that are here."""
+    """Look at versions, optional packages, torchvision's compiled operators, the GPU, and the weights that are here."""
     python = Finding("ok", "python", platform.python_version())
-    return [python, *_packages(), _operators(), _gpu(), _shipped(), *_weights()]
+    return [python, *_packages(), *_extras(), _operators(), _gpu(), _shipped(), *_weights()]
 
 
 def _packages() -> list[Finding]:
     versions = {name: version_of(name) for name in PACKAGES}
     return [Finding("ok" if v else "broken", name, v or "not installed") for name, v in versions.items()]
+
+
+def _extras() -> list[Finding]:
+    found = []
+    for name, (packages, gives) in EXTRAS.items():
+        absent = [package for package in packages if version_of(package) is None]
+        state = "missing" if absent else "ok"
+        how = f"; pip install {' '.join(absent)}" if absent else ""
+        found.append(Finding(state, f"extra `{name}`", f"{gives}{how}"))
+    return found
 
 
 def _operators() -> Finding:
