@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.ops import clip_boxes_to_image
 
 from clipgap.clip import Backbone, RoiPart, set_batch_norm
@@ -27,18 +24,16 @@ from clipgap.detector.pictures import ImageLike, as_seen, to_supervision
 from clipgap.detector.preprocess import Preprocess
 from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
-from clipgap.detector.spec import WEIGHTS_FILE, DetectorSpec, read_spec, write_spec
-from clipgap.errors import WeightsError
-from clipgap.files import hash_of_file, write_then_rename
+from clipgap.detector.spec import DetectorSpec
+from clipgap.detector.stored import Stored
 from clipgap.group import Group
 from clipgap.prompts import class_prompts
-from clipgap.weights import bytes_of, require_finite
 
 if TYPE_CHECKING:
     import supervision
 
 
-class Detector(GeneralizedRCNN):  # type: ignore[misc]
+class Detector(Stored):
     """A Faster R-CNN C4 with a tower's trunk as backbone and its layer4 and pooling as box_head.
 
     In training it maps images and targets to torchvision's four losses; otherwise images to detections. `detect` and
@@ -88,40 +83,6 @@ class Detector(GeneralizedRCNN):  # type: ignore[misc]
         classes = clip.embed_groups(class_prompts(spec.classes, prompts))
         background = clip.embed_groups([prompts.backgrounds])[0] if spec.detector.background == "text" else None
         return cls(spec, clip.tower, classes, background)
-
-    @classmethod
-    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Detector:
-        """Read a Detector folder: `model.safetensors` and `config.yaml`. Needs no CLIP and no text tower.
-
-        Raises:
-            WeightsError: a file is missing, or the weights are not this detector's or not finite.
-            ConfigError: `config.yaml` is wrong, key by key.
-        """
-        folder = Path(folder)
-        spec = read_spec(folder)
-        detector = cls(spec, spec.tower.build())
-        try:
-            detector.load_state_dict(load_file(folder / WEIGHTS_FILE))
-        except Exception as error:  # noqa: BLE001 (safetensors and torch each raise several kinds)
-            reason = " ".join(str(error).split())[:200]
-            raise WeightsError(f"{folder / WEIGHTS_FILE}: not the weights of this detector ({reason})") from None
-        require_finite(detector.state_dict(), folder / WEIGHTS_FILE, "train again with a lower train.lr")
-        detector.to(device)
-        return detector
-
-    def save(self, folder: str | Path) -> None:
-        """Write a Detector folder that `load` reads; each file is whole or not there."""
-        if self.folded:
-            raise RuntimeError("a detector made by for_inference cannot be saved; save the one it was made from")
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-
-        def name_them(temporary: Path) -> None:
-            self.spec = self.spec.model_copy(update={"weights": hash_of_file(temporary)})
-            write_spec(Path(folder), self.spec)  # first: new weights never pass for old ones
-
-        write_then_rename(
-            Path(folder) / WEIGHTS_FILE, lambda path: save_file(state, path), name_them, needs=bytes_of(state)
-        )
 
     @property
     def classes(self) -> list[str]:

@@ -22,13 +22,14 @@ def facts_of(series: Series) -> list[Fact]:
     found: list[Fact] = [("runs", series.name), ("detector", run.table.detector)]
     found += [("seeds", ", ".join(str(seed) for seed in series.seeds if seed is not None) or "not known")]
     if run.made:
-        found += _of_config(run.made)
+        found += config_facts(run.made)
     found += [("notes", "; ".join(run.table.notes))] if run.table.notes else []
-    found += _of_record(RunFolder(run.path).record())
+    found += record_facts(RunFolder(run.path).record())
     return [*found, *_weights(run)]
 
 
-def _of_config(config: RunConfig) -> Iterator[Fact]:
+def config_facts(config: RunConfig) -> Iterator[Fact]:
+    """What a run's settings say."""
     data = config.data
     yield "trained on", f"{data.source.name} ({data.source.split_name('train')}) in {data.root}"
     yield "classes", ", ".join(data.classes)
@@ -40,7 +41,8 @@ def _of_config(config: RunConfig) -> Iterator[Fact]:
     yield "schedule", f"{steps}, {config.run.precision}"
 
 
-def _of_record(record: dict[str, Any]) -> Iterator[Fact]:
+def record_facts(record: dict[str, Any]) -> Iterator[Fact]:
+    """What its record says: `RunFolder.record`."""
     if not record:
         return
     yield "command", " ".join(map(str, record.get("command", [])))
