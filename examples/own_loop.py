@@ -1,4 +1,4 @@
-"""A loop of your own in plain torch: a clipgap Detector is a torchvision model, four losses in training, boxes otherwise.
+"""A loop of your own in plain torch: a Detector is a torchvision model, four losses in training and boxes otherwise.
 
 python examples/own_loop.py CONFIG FOLDER [KEY=VALUE ...]
 """

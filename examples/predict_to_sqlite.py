@@ -16,7 +16,9 @@ import clipgap
 AT_ONCE, LEAST = 8, 0.3
 TABLES = """
 CREATE TABLE IF NOT EXISTS pictures (file TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS detections (file TEXT REFERENCES pictures, class TEXT, score REAL, x1 REAL, y1 REAL, x2 REAL, y2 REAL);
+CREATE TABLE IF NOT EXISTS detections (
+    file TEXT REFERENCES pictures, class TEXT, score REAL, x1 REAL, y1 REAL, x2 REAL, y2 REAL
+);
 """
 
 folder, database, *files = sys.argv[1:]

@@ -78,6 +78,7 @@ def test_a_detector_of_unknown_settings(made: Path, capfd: pytest.CaptureFixture
         (["run", "b1", "--csv", "config.yaml"], "config.yaml: is there already"),
         (["run", "b1", "--csv", "data/daytime_clear/VOC2007/c.csv"], "inside"),
         (["run", "b1", "--set", "train.steps=3"], "has no effect on scores"),
+        (["run", "b1", "--set", "run.devices=2"], "here one process scores"),
         (["run", "b1", "--set", "data.root=nowhere"], "nowhere"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

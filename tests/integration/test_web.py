@@ -75,7 +75,7 @@ def served() -> tuple[str, list[Counted]]:
     from clipgap.web.page import serve
 
     contenders = [Counted("left"), Counted("right")]
-    return serve(contenders, 0, wait=False), contenders
+    return serve(contenders, 0)[1], contenders
 
 
 @pytest.fixture

@@ -46,7 +46,12 @@ def require_offsets(config: RunConfig) -> None:
 
 def holds_detector(folder: Path) -> bool:
     """Whether a folder may hold a detector: of a run, by itself, or exported."""
-    return any((folder / name).is_file() for name in ("config.yaml", "detector.json"))
+    return (folder / "config.yaml").is_file() or holds_exported(folder)
+
+
+def holds_exported(folder: Path) -> bool:
+    """Whether a folder may hold an exported detector."""
+    return (folder / "detector.json").is_file()
 
 
 def require_detector(folder: Path) -> None:
@@ -77,3 +82,16 @@ def require_settings_of_scoring(settings: list[str], run: Path) -> None:
                 f"--set {key}: has no effect on scores: the detector was made with its own, which is in "
                 f"{run}/config.yaml; settings of {', '.join(OF_SCORING)} count here"
             )
+
+
+def distinct(runs: list[Path]) -> list[Path]:
+    """The folders.
+
+    Raises:
+        ConfigError: one is named twice.
+    """
+    seen: dict[Path, Path] = {}
+    for run in runs:
+        if (twin := seen.setdefault(run.resolve(), run)) is not run:
+            raise ConfigError(f"{run}: is named twice ({twin}): leave one of them out")
+    return runs

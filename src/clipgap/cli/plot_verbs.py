@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from clipgap.cli.early import distinct
 from clipgap.cli.options import Json
-from clipgap.cli.report_verbs import distinct
 from clipgap.engine.names import METRICS
-from clipgap.errors import DataError
+from clipgap.errors import ConfigError, DataError
 from clipgap.files import require_new_file
 
+MOST = 6
+"""Runs that have marks of their own in a terminal."""
 app = typer.Typer(help="Draw what is on record.", no_args_is_help=True)
 
 
@@ -29,6 +31,8 @@ def metrics(
     as_json: Json = False,
 ) -> None:
     """Draw losses and validation scores over the steps."""
+    if len(runs) > MOST:
+        raise ConfigError(f"a plot has marks for {MOST} runs, not {len(runs)}: name fewer")
     for run in distinct(runs):
         if not (run / METRICS).is_file():
             raise DataError(f"{run}: has no {METRICS}: not the folder of a training, or one that has not begun")

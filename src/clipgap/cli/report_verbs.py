@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from clipgap.cli.early import require_folders
+from clipgap.cli.early import distinct, holds_exported, require_folders
 from clipgap.cli.options import Device, Json, Settings, Workers, scored_on
+from clipgap.config import RunConfig
 from clipgap.errors import ConfigError
 from clipgap.files import require_new_file
 
@@ -31,19 +32,17 @@ def compare(
     """Set runs side by side: the first against every other, seeds of one setting together."""
     if len(runs) < 2:
         raise ConfigError("compare sets at least two runs side by side: name another one")
-    configs = {run: scored_on(run, config, settings, device, workers) for run in distinct(runs)}
-    for one in configs.values():
-        require_folders(one.data, one.data.domains)
+    configs = _scored_on(runs, config, settings, device, workers)
     if csv:
-        require_new_file(csv, "--csv")
-        for one in configs.values():
-            one.data.refuse_inside(csv, "--csv")
+        _require_new(csv, "--csv", configs)
     from clipgap.cli.show import stdout
     from clipgap.report.comparison import Comparison
     from clipgap.report.comparison_table import render, write_csv
-    from clipgap.report.series import score, series_of
+    from clipgap.report.series import run_of, score, series_of
 
-    compared = Comparison(series_of(score(list(configs), configs.__getitem__)))
+    known = [run_of(run) for run in runs]
+    series_of(known)  # what it refuses is told before anything is detected
+    compared = Comparison(series_of(score(known, configs.__getitem__)))
     if as_json:
         typer.echo(json.dumps(compared.to_json()))
     else:
@@ -68,33 +67,47 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write one HTML file: what was won and where, what errors are made of, and pictures of all domains."""
-    require_new_file(out, "--out")
-    configs = {run: scored_on(run, config, settings, device, workers) for run in distinct([*runs, *(upper or [])])}
-    for one in configs.values():
-        require_folders(one.data, one.data.domains)
-        one.data.refuse_inside(out, "--out")
+    configs = _scored_on([*runs, *(upper or [])], config, settings, device, workers)
+    _require_new(out, "--out", configs)
     from clipgap.cli.show import say
     from clipgap.report.comparison import Comparison
-    from clipgap.report.page import write_report
-    from clipgap.report.series import Series, score, series_of
+    from clipgap.report.heat import heat_of
+    from clipgap.report.page import require_few, write_report
+    from clipgap.report.series import Series, run_of, score, series_of
 
-    scored = score(list(configs), configs.__getitem__)
+    known = [run_of(run) for run in configs]
+    series = series_of(known[: len(runs)])
+    require_few(series)
+    heat = [heat_of(folder, series) for folder in corruptions or []]
+    scored = score(known, configs.__getitem__)
     bound = Series("upper bound", scored[len(runs) :]) if upper else None
-    write_report(Comparison(series_of(scored[: len(runs)])), out, corruptions or [], bound)
+    write_report(Comparison(series_of(scored[: len(runs)])), out, heat, bound)
     if as_json:
         typer.echo(json.dumps({"report": str(out)}))
     else:
         say(f"{out}: one file, {out.stat().st_size / 2**20:.1f} MB; open it in a browser")
 
 
-def distinct(runs: list[Path]) -> list[Path]:
-    """The folders.
+def _scored_on(
+    runs: list[Path], config: str | None, settings: list[str], device: Device, workers: int | None
+) -> dict[Path, RunConfig]:
+    """What every detector is scored on, in this one process.
 
     Raises:
-        ConfigError: one is named twice.
+        ClipgapError: as `scored_on`, or a folder is named twice, or its data are not there.
     """
-    seen: dict[Path, Path] = {}
-    for run in runs:
-        if (twin := seen.setdefault(run.resolve(), run)) is not run:
-            raise ConfigError(f"{run}: is named twice ({twin}): leave one of them out")
-    return runs
+    found = {run: scored_on(run, config, settings, device, workers) for run in distinct(runs)}
+    for run, one in found.items():
+        if one.run.devices > 1:
+            raise ConfigError("--set run.devices: here one process scores; `clipgap evaluate` takes several")
+        require_folders(one.data, one.data.domains)
+        if holds_exported(run) and device not in (None, "auto", "cpu"):
+            raise ConfigError(f"--device {device}: {run} is exported, and runs on the CPU; leave --device out")
+    return found
+
+
+def _require_new(file: Path, option: str, configs: dict[Path, RunConfig]) -> None:
+    """Make sure that a result is written over nothing, and into nobody's data."""
+    require_new_file(file, option)
+    for one in configs.values():
+        one.data.refuse_inside(file, option)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -129,7 +130,7 @@ def evaluate(
     exported = load_exported(run, device)
     place = take_place(on_cpu(resolved.run) if exported else resolved.run)
     kept = Kept.beside(run, place.device, alone=verify)
-    with stopped_at_once(kept.folder):
+    with nullcontext() if verify else stopped_at_once(kept.folder):
         table = evaluate_run(exported or run, resolved, place=place, kept=kept)
     if not place.group.main:
         return

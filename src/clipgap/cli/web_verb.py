@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clipgap.cli.early import require_detector
-from clipgap.cli.report_verbs import distinct
+from clipgap.cli.early import distinct, require_detector
 from clipgap.detectors import shipped_detector
 from clipgap.errors import ConfigError
 
@@ -36,8 +35,9 @@ def web(
     if not runs:
         log.print("no detector named: the one that ships with clipgap, of the drawn world", highlight=False)
     contenders = [Contender(folder) for folder in folders]
-    log.print(f"http://127.0.0.1:{port or '...'}  (Ctrl-C ends it)", highlight=False)
     try:
-        serve(contenders, port)
+        page, address = serve(contenders, port)
     except OSError:
         raise ConfigError(f"--port {port}: is taken; choose another, or 0 for whichever is free") from None
+    log.print(f"{address}  (Ctrl-C ends it)", highlight=False)
+    page.block_thread()

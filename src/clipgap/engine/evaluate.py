@@ -91,6 +91,8 @@ def evaluate_run(
     group, workers = place.group, config.run.workers
     with group.kept():
         detector, notes = load_scorable(run, place.device)
+        if kept:
+            kept.require_unchanged()
         domains = load_domains(config.data)
         rule = config.evaluate
         return evaluate(detector, domains, rule, workers=workers, notes=notes, show=show, group=group, kept=kept)

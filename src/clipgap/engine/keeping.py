@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from clipgap.engine.detections import Found
-from clipgap.engine.predict.folder import LineFile
+from clipgap.engine.predict.folder import Line, LineFile
 from clipgap.group import Group
 
-DIGITS = 10
+DIGITS = 12
 """Of a box's width and height after the point: enough to get the right and lower side back as they were."""
 
 
@@ -38,11 +38,17 @@ class Keeping:
 @contextmanager
 def keeping_in(file: Path) -> Iterator[Keeping]:
     """What a file of lines holds, new or begun before."""
-    lines = LineFile(file, "id", 1, lambda line: {})
+    lines = LineFile(file, "id", 1, _without_boxes)
     try:
         yield Keeping([from_coco(line["detections"]) for line in lines.whole()], lines)
     finally:
         lines.close()
+
+
+def _without_boxes(line: Line) -> Line:
+    """Nothing of a line, if it holds what an image's line does."""
+    from_coco(line["detections"])
+    return {}
 
 
 def nothing_kept() -> AbstractContextManager[Keeping]:

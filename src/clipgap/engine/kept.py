@@ -21,7 +21,6 @@ from typing import Any
 
 import torch
 
-from clipgap import __version__
 from clipgap.config import EvaluateConfig
 from clipgap.data import DetectionDataset
 from clipgap.engine.detections import Found
@@ -29,10 +28,14 @@ from clipgap.engine.keeping import Keeping, from_coco, keeping_in
 from clipgap.engine.names import DETECTIONS, hash_of_detector
 from clipgap.engine.predict.folder import LineFile, write_results
 from clipgap.engine.progress import log
-from clipgap.errors import DataError, DiskError
+from clipgap.engine.runtime import version_of
+from clipgap.errors import DataError, DiskError, WeightsError
 from clipgap.files import alone_at, hash_of_file, require_place, sweep, write_text, write_then_rename
 from clipgap.metrics import ScoreTable
 from clipgap.parse import parse_json
+
+VERSIONS = ("clipgap", "torch", "torchvision", "pillow", "onnxruntime")
+"""Packages that detections depend on."""
 
 
 class Kept:
@@ -47,7 +50,7 @@ class Kept:
 
     def __init__(self, folder: Path, detector: str, device: str, *, alone: bool = False) -> None:
         self.folder, self.detector, self.device, self.alone = folder, detector, device, alone
-        self._splits: list[KeptSplit] = []
+        self._splits: dict[str, KeptSplit] = {}
 
     @classmethod
     def beside(cls, run: Path, device: torch.device, *, alone: bool = False) -> Kept:
@@ -66,23 +69,38 @@ class Kept:
             "evaluate.precision": rule.precision,
             "evaluate.batch_size": rule.batch_size,
             "images": _digest_of_contents(dataset),
-            "clipgap": __version__,
+            "versions": {name: version_of(name) for name in VERSIONS},
         }
         split = KeptSplit(self.folder, name, dataset, about)
-        self._splits.append(split)
+        self._splits[name] = split
         return split.opened(self.alone)
 
-    def found(self, name: str) -> list[Found]:
-        """What is kept of every image of a domain that was `opened`.
+    def found(self, name: str) -> tuple[DetectionDataset, list[Found]]:
+        """A domain's split that was `opened`, and what is kept of every image of it.
 
         Raises:
             DataError: nothing is: nobody may write there.
         """
-        split = next(split for split in self._splits if split.name == name)
+        split = self._splits[name]
         found = split.read()
         if found is None:
             raise DataError(f"{self.folder}: detections cannot be kept there; copy the detector to where you may write")
-        return found
+        return split.dataset, found
+
+    def images(self) -> dict[str, str]:
+        """A hash of the images and boxes of every domain that was `opened`."""
+        return {name: split.dataset.digest(boxes=True) for name, split in self._splits.items()}
+
+    def require_unchanged(self) -> None:
+        """Make sure, after a detector was loaded, that it is the one whose files were hashed.
+
+        Raises:
+            WeightsError: a training has written newer ones meanwhile.
+        """
+        if self.folder.name == DETECTIONS and hash_of_detector(self.folder.parent) != self.detector:
+            raise WeightsError(
+                f"{self.folder.parent}: its files have changed meanwhile; wait until its training has ended"
+            )
 
     def table(self, table: ScoreTable) -> None:
         """Write the table of these detections down, or compare it with the one that was.
@@ -92,7 +110,7 @@ class Kept:
         """
         made = table.to_json()
         rule = [(domain.name, domain.role, domain.metric) for domain in table.domains]
-        splits = [(split.key, split.dataset.digest(boxes=True)) for split in self._splits]
+        splits = [(split.key, split.dataset.digest(boxes=True)) for split in self._splits.values()]
         file = self.folder / f"table-{_key([table.rule, rule, splits])}.json"
         if self.alone:
             _require_same(file, made)
@@ -131,11 +149,16 @@ class KeptSplit:
         elif alone:
             raise DataError(f"{self.results}: not there, or damaged; leave --verify out to detect again")
         elif not _writable(self.folder):
+            log.print(f"{self.folder}: may not be written to: detections are not kept", style="yellow")
             yield Keeping([])
         else:
             with alone_at(self.lines):
                 sweep(self.folder, self.results.name)
                 sweep(self.folder, self.images.name)
+                found = self.read()  # another process may have ended meanwhile
+                if found is not None:
+                    yield Keeping(found)
+                    return
                 with keeping_in(self.lines) as keeping:
                     yield keeping
                     if keeping.lines:

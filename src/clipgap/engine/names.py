@@ -18,9 +18,11 @@ CONFIG, RECORD, METRICS, CHECKPOINT, BAD_BATCHES = (
 )
 ALBUM = "album.npy"
 """What a pre-training cuts its crops from; there is a JSON beside it when it is whole."""
+LOGS = "logs"
+"""The folder of `run.loggers`."""
 DETECTIONS = "detections"
 """The folder beside a detector's files in which `evaluate` keeps what was detected."""
-UNSAVED = (CONFIG, RECORD, METRICS)
+UNSAVED = (CONFIG, RECORD, METRICS, LOGS)
 """All that a run leaves before its first checkpoint, where nothing went wrong."""
 
 

@@ -104,7 +104,9 @@ class RunFolder:
 
     def note_end(self, seconds: float) -> None:
         """Add to the record how long all sittings took."""
-        self._write_record(self.record() | {"seconds": round(seconds, 1)})
+        record = self.record()
+        if record:
+            self._write_record(record | {"seconds": round(seconds, 1)})
 
     def require_best(self, expected: str | None, step: int | None) -> None:
         """Make sure that the best weights are there as they were saved.

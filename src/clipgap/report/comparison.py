@@ -22,7 +22,7 @@ FEW = 5
 class Comparison:
     """Series of runs, scored by one rule on the same domains. Figures are in 0 to 100."""
 
-    series: list[Series]
+    series: list[Series[Scored]]
 
     @property
     def table(self) -> ScoreTable:
@@ -45,11 +45,11 @@ class Comparison:
         """In what the series differ, with the value of each."""
         return differing_settings(self.series)
 
-    def values(self, series: Series, cell: Cell) -> list[float]:
+    def values(self, series: Series[Scored], cell: Cell) -> list[float]:
         """The figures of its runs, those without any left out."""
         return [value for run in series.runs if (value := figure(run.table, cell)) is not None]
 
-    def difference(self, series: Series, cell: Cell) -> Interval | None:
+    def difference(self, series: Series[Scored], cell: Cell) -> Interval | None:
         """To the first series, paired by seed; None where either has no figure.
 
         Where they have no seed in common it is that of their means, of 0 seeds.
@@ -74,6 +74,9 @@ class Comparison:
         few = [f"{letter} {count}" for letter, count in counts.items() if 1 < count < FEW]
         first = self.series[0].letter
         found = []
+        others = [one.letter for one in self.series[1:] if _of_other_images(one.runs, self.series[0].runs)]
+        if others:
+            found.append(f"{', '.join(others)}: scored on other images than {first}: differences are of the images too")
         if apart:
             found.append(f"{', '.join(apart)}: no seed in common with {first}: nothing is paired, and nothing is shown")
         if alone:
@@ -92,7 +95,7 @@ class Comparison:
             "notes": self.caveats(),
         }
 
-    def _series(self, series: Series, place: int, settings: dict[str, list[object]]) -> dict[str, Any]:
+    def _series(self, series: Series[Scored], place: int, settings: dict[str, list[object]]) -> dict[str, Any]:
         told: dict[str, Any] = {
             "name": series.letter,
             "runs": [{"run": str(run.path), "seed": run.seed, **run.table.to_json()} for run in series.runs],
@@ -101,12 +104,12 @@ class Comparison:
         }
         return told
 
-    def _figures(self, series: Series, domain: str) -> dict[str, Any]:
+    def _figures(self, series: Series[Scored], domain: str) -> dict[str, Any]:
         classes = [] if domain == MEAN else self.classes
         told = self._figure(series, (domain, None))
         return told | {"per_class": {name: self._figure(series, (domain, name)) for name in classes}}
 
-    def _figure(self, series: Series, cell: Cell) -> dict[str, Any]:
+    def _figure(self, series: Series[Scored], cell: Cell) -> dict[str, Any]:
         values, found = self.values(series, cell), self.difference(series, cell)
         told: dict[str, Any] = {
             "mean": statistics.mean(values) if values else None,
@@ -126,6 +129,12 @@ def paired(mine: Sequence[Scored], theirs: Sequence[Scored]) -> list[tuple[Score
     """The runs of every seed that both have; detectors of unknown seed are of none."""
     by_seed = {run.seed: run for run in theirs if run.seed is not None}
     return [(run, by_seed[run.seed]) for run in mine if run.seed in by_seed]
+
+
+def _of_other_images(mine: Sequence[Scored], theirs: Sequence[Scored]) -> bool:
+    """Whether runs that are compared were scored on different images or boxes."""
+    both = paired(mine, theirs) or [(mine[0], theirs[0])]
+    return any(one.images != other.images for one, other in both)
 
 
 def figure(table: ScoreTable, cell: Cell) -> float | None:

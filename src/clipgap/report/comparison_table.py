@@ -45,7 +45,7 @@ def write_csv(compared: Comparison, path: str | Path) -> None:
     write_rows(path, rows)
 
 
-def _seeds(series: Series) -> str:
+def _seeds(series: Series[Any]) -> str:
     known = [str(seed) for seed in series.seeds if seed is not None]
     return f"  (seed{'s' if len(known) > 1 else ''} {', '.join(known)})" if known else ""
 
@@ -64,7 +64,7 @@ def _domains(compared: Comparison) -> Table:
     return table
 
 
-def _by_class(compared: Comparison, series: Series) -> Table:
+def _by_class(compared: Comparison, series: Series[Any]) -> Table:
     domains = [domain for domain in compared.domains if domain != MEAN]
     table = _table(["class", *domains])
     for name in compared.classes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipgap.config import ImageConfig
-from clipgap.data import DetectionDataset, load_domains, resize_size
+from clipgap.data import DetectionDataset, resize_size
 from clipgap.engine.detections import Found
 from clipgap.metrics.outcomes import Outcomes
 from clipgap.metrics.sizes import Sized
@@ -29,15 +29,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All domains as the first run of a series sees them, the source first."""
+    """All domains as one run of a series sees them, the source first."""
 
-    series: Series
+    letter: str
+    """The series'."""
+    run: Scored
     splits: list[Split]
-
-    @property
-    def run(self) -> Scored:
-        """Whose it is."""
-        return self.series.runs[0]
 
     @property
     def source(self) -> Split:
@@ -45,23 +42,25 @@ class Evidence:
         return self.splits[0]
 
 
-def evidence_of(series: Series) -> Evidence:
-    """Read what the first run of a series has found.
+def evidence_of(series: Series[Scored], run: Scored) -> Evidence:
+    """Read what a run of a series has found.
 
     Raises:
         DataError: its detections could not be kept.
     """
-    run = series.runs[0]
-    domains = load_domains(run.config.data)
     iou = USUAL_IOU if run.table.metric == "coco" else run.table.iou
     splits = []
-    for domain in domains.all:
-        dataset = domain.scored
-        assert dataset is not None  # it has been scored
-        found = run.kept.found(domain.name)
+    for domain in run.table.domains:
+        dataset, found = run.kept.found(domain.name)
         targets = [dataset.target(index) for index in range(len(dataset))]
-        splits.append(Split(domain.name, dataset, found, Outcomes.of(found, targets, domains.classes, iou)))
-    return Evidence(series, splits)
+        splits.append(Split(domain.name, dataset, found, Outcomes.of(found, targets, dataset.classes, iou)))
+    return Evidence(series.letter, run, splits)
+
+
+def runs_to_look_at(series: Sequence[Series[Scored]]) -> list[Scored]:
+    """A run of every series: of the first seed that all have, so that they are of the same images; else the first."""
+    seeds = [seed for seed in series[0].seeds if seed is not None and all(seed in one.seeds for one in series)]
+    return [next((run for run in one.runs if seeds and run.seed == seeds[0]), one.runs[0]) for one in series]
 
 
 def sized(found: Sequence[Found], dataset: DetectionDataset, config: ImageConfig) -> list[Sized]:

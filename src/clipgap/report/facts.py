@@ -16,9 +16,8 @@ Fact = tuple[str, str]
 """What it is, and what is known of it."""
 
 
-def facts_of(series: Series) -> list[Fact]:
-    """What there is to know of a series, of its first run where runs may differ."""
-    run = series.runs[0]
+def facts_of(series: Series[Scored], run: Scored) -> list[Fact]:
+    """What there is to know of a series, of one of its runs where they may differ."""
     found: list[Fact] = [("runs", series.name), ("detector", run.table.detector)]
     found += [("seeds", ", ".join(str(seed) for seed in series.seeds if seed is not None) or "not known")]
     if run.made:
@@ -46,7 +45,7 @@ def record_facts(record: dict[str, Any]) -> Iterator[Fact]:
     if not record:
         return
     yield "command", " ".join(map(str, record.get("command", [])))
-    if "seconds" in record:
+    if isinstance(record.get("seconds"), int | float):
         more = f", in {1 + len(record['resumed'])} sittings" if record.get("resumed") else ""
         yield "duration", f"{timedelta(seconds=round(record['seconds']))}{more}"
     gpus = ", ".join(record.get("gpus", [])) or f"CPU, {record.get('threads', '?')} threads"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clipgap.engine.names import hash_of_detector
 from clipgap.engine.robustness_folder import ASKED, LINES
@@ -24,7 +25,7 @@ class Heat:
     """AP (0-100) of every corruption, by severity."""
 
 
-def heat_of(folder: Path, series: Sequence[Series]) -> Heat:
+def heat_of(folder: Path, series: Sequence[Series[Any]]) -> Heat:
     """Read a folder of results.
 
     Raises:

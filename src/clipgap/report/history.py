@@ -30,14 +30,15 @@ class History:
 def history_of(run: Path) -> History:
     """Read a run's metrics; empty where it has none."""
     file = RunFolder(run).metrics
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
     told = [line for text in lines if (line := _read(text))]
     scores = [(one["step"], one["validation"]) for one in told if one.get("validation") is not None]
     return History(_smoothed(told), scores)
 
 
 def _smoothed(lines: Sequence[dict[str, Any]]) -> Points:
-    sums = [(one["step"], sum(v for key, v in one.items() if key.startswith(LOSSES))) for one in lines if "lr" in one]
+    told = [(one["step"], [v for key, v in one.items() if key.startswith(LOSSES)]) for one in lines]
+    sums = [(step, sum(losses)) for step, losses in told if losses]  # a step that was left out has none
     smooth = accumulate((value for _, value in sums), lambda mean, value: SMOOTH * mean + (1 - SMOOTH) * value)
     return [(step, value) for (step, _), value in zip(sums, smooth, strict=True)]
 

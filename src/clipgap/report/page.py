@@ -17,47 +17,54 @@ from clipgap.metrics.error_kinds import KINDS
 from clipgap.metrics.sizes import BANDS
 from clipgap.report import parts, plots
 from clipgap.report.comparison import Comparison
-from clipgap.report.evidence import evidence_of
+from clipgap.report.evidence import evidence_of, runs_to_look_at
 from clipgap.report.facts import facts_of
-from clipgap.report.heat import heat_of
-from clipgap.report.series import Series
+from clipgap.report.heat import Heat
+from clipgap.report.series import Scored, Series
 from clipgap.report.step_one import step_one_of
 
 MOST_SERIES = 6
 """As many as have a colour and a dash of their own."""
 
 
+def require_few(series: Sequence[Series[Any]]) -> None:
+    """Make sure that a report can tell all series apart.
+
+    Raises:
+        ConfigError: there are too many.
+    """
+    if len(series) > MOST_SERIES:
+        raise ConfigError(f"a report has at most {MOST_SERIES} series, not {len(series)}: name fewer runs")
+
+
 def write_report(
     compared: Comparison,
     out: Path,
-    corruptions: Sequence[Path] = (),
-    upper: Series | None = None,
+    heat: Sequence[Heat] = (),
+    upper: Series[Scored] | None = None,
     *,
     show: bool = True,
 ) -> None:
     """Write the report of series of runs into one HTML file.
 
     Args:
-        compared: the series; all parts but the table and its bars are of the first run of each.
+        compared: the series; all parts but the table and its bars are of one run of each (`runs_to_look_at`).
         out: the file.
-        corruptions: folders that `clipgap evaluate --corruptions --out` wrote, of these runs.
+        heat: of these runs under corruption: `heat_of`.
         upper: runs that were trained on the targets too: how far one could get; they are in the bars alone.
         show: a progress bar.
 
     Raises:
-        ConfigError: there are too many series.
-        DataError: detections could not be kept, or a folder holds something else.
+        DataError: detections could not be kept.
     """
-    if len(compared.series) > MOST_SERIES:
-        raise ConfigError(f"a report has at most {MOST_SERIES} series, not {len(compared.series)}: name fewer runs")
-    heat = [heat_of(folder, compared.series) for folder in corruptions]
-    evidence = [evidence_of(one) for one in compared.series]
+    series = compared.series
+    evidence = [evidence_of(one, run) for one, run in zip(series, runs_to_look_at(series), strict=True)]
     made: dict[str, Callable[[], Any]] = {
         "table": lambda: parts.table_part(compared),
         "bars": lambda: plots.bars(compared, upper),
-        "facts": lambda: [(one.letter, facts_of(one)) for one in compared.series],
-        "step_one": lambda: [found for one in compared.series if (found := step_one_of(one))],
-        "curves": lambda: plots.curves(compared),
+        "facts": lambda: [(one.letter, facts_of(one, own.run)) for one, own in zip(series, evidence, strict=True)],
+        "step_one": lambda: [found for one in evidence if (found := step_one_of(one.letter, one.run))],
+        "curves": lambda: plots.curves(evidence),
         "precision_recall": lambda: plots.precision_recall_plots(evidence),
         "errors": lambda: parts.errors_part(evidence),
         "sizes": lambda: parts.sizes_part(evidence),
@@ -66,7 +73,14 @@ def write_report(
         "confusion": lambda: parts.confusion_part(evidence),
         "pictures": lambda: parts.pictures_part(evidence),
     }
-    context: dict[str, Any] = {"compared": compared, "upper": upper, "heat": heat, "kinds": KINDS, "bands": BANDS}
+    context: dict[str, Any] = {
+        "compared": compared,
+        "upper": upper,
+        "heat": heat,
+        "kinds": KINDS,
+        "iou": evidence[0].splits[0].outcomes.iou,
+        "bands": BANDS,
+    }
     with progress_bar("report", len(made), show=show) as report:
         for name, make in made.items():
             context[name] = make()

@@ -53,10 +53,12 @@ def _of_class(compared: Comparison, domain: str, name: str) -> list[list[float]]
 
 def errors_part(evidence: Sequence[Evidence]) -> list[tuple[str, list[tuple[str, dict[Kind, float]]]]]:
     """Of every domain and series, what AP would gain by each kind of error put right."""
-    style: Style = "voc2012" if evidence[0].run.table.metric == "voc2012" else "voc2007"
+    styles: list[Style] = [
+        "voc2012" if domain.metric == "voc2012" else "voc2007" for domain in evidence[0].run.table.domains
+    ]
     return [
-        (split.name, [(one.series.letter, error_kinds(one.splits[place].outcomes, style)) for one in evidence])
-        for place, split in enumerate(evidence[0].splits)
+        (split.name, [(one.letter, error_kinds(one.splits[place].outcomes, style)) for one in evidence])
+        for place, (split, style) in enumerate(zip(evidence[0].splits, styles, strict=True))
     ]
 
 
@@ -67,8 +69,8 @@ def sizes_part(evidence: Sequence[Evidence]) -> list[tuple[str, list[tuple[str, 
         rows = []
         for one in evidence:
             mine = one.splits[place]
-            images = sized(mine.found, mine.dataset, one.run.config.image)
-            rows.append((one.series.letter, by_size(images, mine.outcomes.classes)))
+            images = sized(mine.found, mine.dataset, one.run.seen)
+            rows.append((one.letter, by_size(images, mine.outcomes.classes)))
         found.append((split.name, rows))
     return found
 
@@ -99,7 +101,7 @@ def scores_part(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
                         "does": _does(one, chosen, label),
                     }
                 )
-        found.append({"letter": one.series.letter, "domains": [split.name for split in one.splits], "rows": rows})
+        found.append({"letter": one.letter, "domains": [split.name for split in one.splits], "rows": rows})
     return found
 
 
@@ -119,9 +121,7 @@ def confusion_part(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
     for one in evidence:
         cut = _cut(one)
         tables = [(split.name, confusion(split.outcomes, cut).tolist()) for split in one.splits]
-        found.append(
-            {"letter": one.series.letter, "cut": cut, "classes": one.source.outcomes.classes, "tables": tables}
-        )
+        found.append({"letter": one.letter, "cut": cut, "classes": one.source.outcomes.classes, "tables": tables})
     return found
 
 

@@ -57,7 +57,8 @@ def pictures_of(evidence: Sequence[Evidence], place: int, cut: float) -> list[Pi
     for rule, image in chosen.items():
         record = first.dataset.records[image]
         panels = [_truth(first, image, f"{place}-{rule}")]
-        panels += [_found(one, one.splits[place], image, cut, f"{place}-{rule}") for one in evidence]
+        same = [one for one in evidence if one.run.images[first.name] == evidence[0].run.images[first.name]]
+        panels += [_found(one, one.splits[place], image, cut, f"{place}-{rule}") for one in same]
         found.append(Picture(f"{rule}: F1 {scores[image]:.2f}", record.path.name, panels))
     return found
 
@@ -100,7 +101,7 @@ def _found(one: Evidence, split: Split, image: int, cut: float, name: str) -> Pa
         boxes.append(_box(outcomes.boxes[place], "right" if is_right else "wrong", text, record.width))
     shown = Markup('<use href="#picture-{}"/>').format(name)
     said = f"{int(right.sum())} right, {int((~right).sum())} wrong, {len(missed)} missed"
-    return Panel(one.series.letter, _drawing(record.width, record.height, shown, boxes), said)
+    return Panel(one.letter, _drawing(record.width, record.height, shown, boxes), said)
 
 
 def _drawing(width: int, height: int, shown: Markup, boxes: Sequence[Markup]) -> Markup:

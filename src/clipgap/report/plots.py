@@ -12,14 +12,14 @@ from clipgap.metrics.curves import precision_recall
 from clipgap.report.comparison import Comparison, figure
 from clipgap.report.evidence import Evidence
 from clipgap.report.history import history_of
-from clipgap.report.series import Series
+from clipgap.report.series import Scored, Series
 from clipgap.report.svg import Plot, envelope, thinned
 
 PAGE = 900
 """Pixels of a plot across the page."""
 
 
-def bars(compared: Comparison, upper: Series | None = None) -> Markup:
+def bars(compared: Comparison, upper: Series[Scored] | None = None) -> Markup:
     """A bar a series in every domain (its mean), a dot a seed, and a line where the upper bound is."""
     domains, count = compared.domains, len(compared.series)
     drawn = [*compared.series, *([upper] if upper else [])]
@@ -46,9 +46,9 @@ def bars(compared: Comparison, upper: Series | None = None) -> Markup:
     return plot.svg()
 
 
-def curves(compared: Comparison) -> list[Markup]:
-    """Loss and validation over the steps of every series' first run; none where no run has metrics."""
-    told = {number: history_of(one.runs[0].path) for number, one in enumerate(compared.series)}
+def curves(evidence: Sequence[Evidence]) -> list[Markup]:
+    """Loss and validation over the steps of every run; none where no run has metrics."""
+    told = {number: history_of(one.run.path) for number, one in enumerate(evidence)}
     losses = {number: one.losses for number, one in told.items()}
     scores = {number: one.validation for number, one in told.items()}
     found = []
@@ -64,7 +64,7 @@ def curves(compared: Comparison) -> list[Markup]:
         low = min(values) * 0.95 if bottom else 0.0
         plot = Plot(title, (0, steps, "step"), (low, max([*values, low + 1e-6]) * 1.05, unit), (440, 240))
         for number, line in drawn.items():
-            plot.line(thinned(line), f"s{number}", compared.series[number].letter)
+            plot.line(thinned(line), f"s{number}", evidence[number].letter)
             for point in line if len(line) < 12 else []:
                 plot.dot(point, f"s{number}", f"step {point[0]:.0f}: {point[1]:.1f}")
         found.append(plot.svg())
@@ -79,7 +79,7 @@ def precision_recall_plots(evidence: Sequence[Evidence]) -> list[Markup]:
         for number, one in enumerate(evidence):
             recall, precision, _ = precision_recall(one.splits[place].outcomes)
             points = envelope(list(zip(recall.tolist(), precision.tolist(), strict=True)))
-            plot.line(thinned(points), f"s{number}", one.series.letter)
+            plot.line(thinned(points), f"s{number}", one.letter)
         found.append(plot.svg())
     return found
 

@@ -16,8 +16,10 @@ from clipgap.config import RunConfig
 from clipgap.data import load_domains
 from clipgap.data.stream import generator_for
 from clipgap.engine.prompts_check import as_clip_sees, choose_boxes, crops_of
+from clipgap.engine.run_folder import RunFolder
 from clipgap.errors import ClipgapError
-from clipgap.report.series import Series
+from clipgap.files import hash_of_file
+from clipgap.report.series import Run
 from clipgap.report.svg import Plot
 
 CROPS = 48
@@ -37,12 +39,15 @@ class StepOne:
     """What is to be known of the plot, or why there is none."""
 
 
-def step_one_of(series: Series) -> StepOne | None:
-    """Of a series' first run; None where it uses no offsets, or their file is not there any more."""
-    config = series.runs[0].made
+def step_one_of(letter: str, run: Run) -> StepOne | None:
+    """Of a run; None where it used no offsets, or their file is not there any more."""
+    config = run.made
     if config is None or not (config.augment.offsets and config.augment.file and Path(config.augment.file).is_file()):
         return None
-    augmentations = SemanticAugmentations.load(config.augment.file)
+    file = Path(config.augment.file)
+    if RunFolder(run.path).record().get("offsets_hash") != hash_of_file(file):
+        return StepOne(letter, str(file), [], None, "The file holds other offsets than the run was trained with.")
+    augmentations = SemanticAugmentations.load(file)
     cosines = augmentations.record.get("cosines", [])
     rows = [
         (prompt, [float(row[name]) for name in ("before", "after", "pooled")])
@@ -52,7 +57,7 @@ def step_one_of(series: Series) -> StepOne | None:
         plot, said = _plot(augmentations, config)
     except ClipgapError as error:
         plot, said = None, f"no picture: {error}"
-    return StepOne(series.letter, str(config.augment.file), rows, plot, said)
+    return StepOne(letter, str(file), rows, plot, said)
 
 
 @torch.no_grad()

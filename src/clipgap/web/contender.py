@@ -38,8 +38,8 @@ class Contender:
             self.detector = OnnxDetector.load(folder)
         else:
             self.detector = Detector.load(folder).for_inference()
-        self.clip = _clip_of(folder)
-        """Which CLIP it was made from; None: not known."""
+        self.clip, self.prompts = _made_from(folder)
+        """Which CLIP it was made from, None where that is not known; and how classes are put into words for it."""
         self._others: dict[tuple[str, ...], Detector] = {}
 
     @property
@@ -70,14 +70,19 @@ class Contender:
         """One for these classes; the last is kept."""
         assert isinstance(self.detector, Detector)
         assert self.clip is not None
-        if names not in self._others:
-            words = load_clip(self.clip).embed_groups(class_prompts(names, PromptsConfig()))
-            self._others = {names: with_classes(self.detector, names, words)}
-        return self._others[names]
+        other = self._others.get(names)
+        if other is None:
+            words = load_clip(self.clip).embed_groups(class_prompts(names, self.prompts))
+            other = with_classes(self.detector, names, words)
+            self._others = {names: other}
+        return other
 
 
-def _clip_of(folder: Path) -> ClipConfig | None:
+def _made_from(folder: Path) -> tuple[ClipConfig | None, PromptsConfig]:
     if folder == MINI_WORLD:
-        return ClipConfig(name="tiny")
+        return ClipConfig(name="tiny"), PromptsConfig()
     run = RunFolder(folder)
-    return run.config().clip if run.config_file.is_file() else None
+    if not run.config_file.is_file():
+        return None, PromptsConfig()
+    config = run.config()
+    return config.clip, config.data.prompts

@@ -29,7 +29,7 @@ LARGEST = "50mb"
 """Of a file."""
 FIRST_SCORE = 0.5
 KEPT_FOR = 3600
-"""Seconds after which what was uploaded is removed."""
+"""Seconds for which what was uploaded is kept at least, and after which it is looked for what is older."""
 SAID = (
     "Weather is the drawn world's optics on your picture: how far things are is guessed from the height in it alone, "
     "and daylight is taken for granted. It is there to look at; `clipgap evaluate --corruptions` measures."
@@ -61,7 +61,7 @@ class Page:
                     )
             gr.Markdown(SAID)
             self._connect()
-        self.blocks.queue(default_concurrency_limit=1, max_size=32)
+        self.blocks.queue(max_size=32)
 
     def _ask(self) -> None:
         """What a visitor can set."""
@@ -81,11 +81,12 @@ class Page:
         """What happens when."""
         asked = [self.session, self.weather, self.strength, self.words, self.least]
         shown = [self.session, self.gallery, self.said, self.save]
-        self.files.change(self._take, [self.files, *asked], shown)
-        self.street.click(self._draw, asked, shown)
+        alone: dict[str, Any] = {"concurrency_id": "look", "concurrency_limit": 1}  # of all visitors
+        self.files.change(self._take, [self.files, *asked], shown, **alone)
+        self.street.click(self._draw, asked, shown, **alone)
         for event in (self.weather.change, self.strength.release, self.words.submit):
-            event(self._look, asked, shown)
-        self.least.release(self._cut, [self.session, self.least], [self.gallery, self.save])
+            event(self._look, asked, shown, **alone)
+        self.least.release(self._cut, [self.session, self.least], [self.gallery, self.save], **alone)
 
     def _take(self, files: list[str] | None, mine: Session, *asked: Any) -> tuple[Any, ...]:
         mine.pictures, said = read(files or [])
@@ -121,25 +122,25 @@ class Page:
         return gr.DownloadButton(value=str(file), interactive=bool(mine.looks))
 
 
-def serve(contenders: Sequence[Contender], port: int, *, wait: bool = True) -> str:
-    """Serve the page on this machine alone; its address.
+def serve(contenders: Sequence[Contender], port: int) -> tuple[gr.Blocks, str]:
+    """Serve the page on this machine alone, in threads of their own; the page and its address.
 
     Args:
         contenders: the detectors.
         port: 0: whichever is free.
-        wait: until it is stopped.
 
     Raises:
         OSError: the port is taken.
     """
-    _, address, _ = Page(contenders).blocks.launch(
+    blocks = Page(contenders).blocks
+    _, address, _ = blocks.launch(
         server_name="127.0.0.1",
         server_port=port or None,
         max_file_size=LARGEST,
         allowed_paths=[],
         quiet=True,
-        prevent_thread_lock=not wait,
+        prevent_thread_lock=True,
         footer_links=[],
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
     )
-    return str(address)
+    return blocks, str(address)

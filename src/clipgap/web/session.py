@@ -24,7 +24,7 @@ from clipgap.web.contender import Contender
 from clipgap.world import STREETS, WEATHERS_OF_PICTURES, Condition, draw_street, photograph, weathered
 
 MOST_PICTURES, MOST_FRAMES = 8, 24
-"""That are looked at, and of a video."""
+"""That are looked at, and of one video."""
 LONGEST_SIDE = 1600
 """Pixels to which larger pictures are brought down."""
 NO_WEATHER = "as it is"
@@ -55,17 +55,22 @@ class Session:
 
 def read(files: Sequence[str | Path]) -> tuple[list[tuple[str, Image.Image]], list[str]]:
     """Pictures and frames of what a visitor has uploaded, and a line for everything that was not taken."""
-    found: list[tuple[str, Image.Image]] = []
+    pictures: list[tuple[str, Image.Image]] = []
+    frames: list[tuple[str, Image.Image]] = []
     said: list[str] = []
     for path in map(Path, files):
-        if len(found) >= MOST_PICTURES and not is_video(path):
-            said.append(f"{path.name}: left out: at most {MOST_PICTURES} pictures at a time")
+        video = is_video(path)
+        if frames if video else len(pictures) >= MOST_PICTURES:
+            said.append(f"{path.name}: left out: at most {MOST_PICTURES} pictures and one video at a time")
             continue
         try:
-            found += _frames(path, said) if is_video(path) else [(path.name, _small(read_image(path)))]
+            if video:
+                frames = _frames(path, said)
+            else:
+                pictures.append((path.name, _small(read_image(path))))
         except ClipgapError as error:
             said.append(str(error).replace(str(path), path.name))  # where it lies on the server is nobody's business
-    return found, said
+    return [*pictures, *frames], said
 
 
 def draw_streets(seed: int, count: int = 2) -> list[tuple[str, Image.Image]]:
@@ -100,6 +105,7 @@ def look(
     Raises:
         ClipgapError: the words cannot be used.
     """
+    session.looks = []
     lookers = [(one.name, one.looking_for(words)) for one in contenders]
     looks = []
     for number, (name, picture) in enumerate(session.pictures):

@@ -20,7 +20,7 @@ from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.keeping import from_coco, to_coco
 from clipgap.engine.kept import Kept
 from clipgap.engine.names import hash_of_detector
-from clipgap.errors import DataError
+from clipgap.errors import DataError, WeightsError
 from clipgap.files import alone_at
 from clipgap.metrics import ScoreTable
 from tests.runs import make_trained, run_config
@@ -223,6 +223,25 @@ def test_where_nobody_may_write_nothing_is_kept(made: Path, monkeypatch: pytest.
     assert not (made / "run/detections").exists()
 
 
+def test_a_detector_that_changes_meanwhile_is_not_kept(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Kept(made / "run/detections", hash_of_detector(made / "run"), "cpu")
+    change_weights(made)
+    with pytest.raises(WeightsError, match="its files have changed meanwhile"):
+        evaluate_run(made / "run", run_config(made), show=False, kept=kept)
+    assert not (made / "run/detections").exists()
+
+
+def test_a_damaged_line_is_detected_again(made: Path, seen: Seen) -> None:
+    plain = score(made).to_json()
+    folder = made / "run/detections"
+    results = next(folder.glob("fog-????????????.json"))
+    results.unlink()
+    results.with_suffix(".jsonl").write_text('{"id": 1}\n{"id": 2, "detections": []}\n')
+    del seen[:]
+    assert score(made).to_json() == plain
+    assert sum(seen) == 4
+
+
 def test_two_at_a_time_are_refused(made: Path) -> None:
     score(made)
     folder = made / "run/detections"
@@ -234,8 +253,8 @@ def test_two_at_a_time_are_refused(made: Path) -> None:
 
 def test_other_images_are_beside(made: Path) -> None:
     def stems(config: RunConfig) -> set[str]:
-        evaluate_run(made / "run", config, show=False, kept=Kept(made / "run/detections", "it", "cpu"))
-        return {file.name for file in (made / "run/detections").glob("day-*.images.json")}
+        evaluate_run(made / "run", config, show=False, kept=Kept(made / "kept", "it", "cpu"))
+        return {file.name for file in (made / "kept").glob("day-*.images.json")}
 
     assert len(stems(run_config(made))) == 1
     assert len(stems(run_config(made, "data.source.test=train"))) == 2

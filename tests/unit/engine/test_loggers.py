@@ -78,14 +78,40 @@ def test_a_resumed_run_begins_a_version_of_its_own(made: Path) -> None:
 
 
 def test_what_is_not_installed_is_said(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clipgap.engine.train import loggers
-
-    def missing(*_: object) -> None:
-        raise ModuleNotFoundError("tensorboard")
-
-    monkeypatch.setattr(loggers, "TensorBoardLogger", missing)
+    monkeypatch.setattr("clipgap.engine.train.loggers.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"run\.loggers: tensorboard is not installed here: pip install tensorboard"):
         train(run_config(made, NONE, "run.loggers=[tensorboard]"), show=False)
+    assert not (made / "run").exists()
+
+
+class Failing(Told):
+    """A service that is away."""
+
+    def log_metrics(self, numbers: dict[str, float], step: int) -> None:
+        raise ConnectionError("no route\nto host")
+
+
+def test_one_that_fails_is_left_out(made: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    failing, told = Failing(), Told()
+    train(run_config(made, NONE), show=False, loggers=[cast(Any, failing), cast(Any, told)])
+    assert (len(told.lines), told.ended, failing.ended) == (6, "success", "")
+    assert capfd.readouterr().err.count("warning: Failing fails and is left out (no route to host)") == 1
+
+
+def test_what_they_wrote_is_not_in_the_way(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    config = run_config(made, NONE, "run.loggers=[csv]")
+    with monkeypatch.context() as patch:
+        patch.setattr("clipgap.engine.train.loop.Steps._save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, show=False)
+    (made / "run/metrics.jsonl").unlink()
+    for file in (made / "run").glob("*.safetensors"):
+        file.unlink()
+    (made / "run/config.yaml").unlink(missing_ok=True)
+    train(config, show=False)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from clipgap.config import RunConfig, load_config
+from clipgap.config import ImageConfig, RunConfig, load_config
 from clipgap.engine.kept import Kept
 from clipgap.errors import ConfigError
 from clipgap.metrics import DomainScore, Result, ScoreTable
@@ -18,6 +19,7 @@ from clipgap.metrics.paired import Interval, interval
 from clipgap.metrics.table import MEAN
 from clipgap.report.comparison import Comparison, figure, paired
 from clipgap.report.comparison_table import render, write_csv
+from clipgap.report.evidence import runs_to_look_at
 from clipgap.report.series import Scored, Series, _require_comparable, series_of
 
 RECIPE = "recipe=robust"
@@ -40,7 +42,8 @@ def run(name: str, made: RunConfig | None, *figures: float | None) -> Scored:
     day, fog, night = figures or (10.0, 10.0, 10.0)
     assert day is not None
     assert night is not None
-    return Scored(Path(name), made, table(day, fog, night), config(), Kept(Path(name), name, "cpu"))
+    kept = Kept(Path(name), name, "cpu")
+    return Scored(Path(name), made, table(day, fog, night), config(), ImageConfig(), kept, {"day": "these"})
 
 
 def letters(scored: list[Scored]) -> dict[str, list[str]]:
@@ -70,6 +73,38 @@ def test_a_world_a_seed_is_one_setting_and_two_of_one_seed_are_not() -> None:
     assert Comparison(found).settings == {"data.root": [one.data.root, elsewhere.data.root]}
     with pytest.raises(ConfigError, match="b: has the settings and the seed of a: leave one of them out"):
         series_of([run("a", one), run("b", one)])
+
+
+def test_the_order_in_which_they_are_named_does_not_matter() -> None:
+    made = {f"{seed}{root}": config(f"data.root={root}", seed=seed) for seed in (0, 1) for root in ("x", "y")}
+    for order in itertools.permutations(made):
+        groups = {frozenset(names) for names in letters([run(name, made[name]) for name in order]).values()}
+        assert groups == {frozenset({"0x", "1x"}), frozenset({"0y", "1y"})}
+    both = series_of([run(name, made[name]) for name in ("0x", "1x", "0y", "1y")])
+    assert [Path(str(root)).name for root in Comparison(both).settings["data.root"]] == ["x", "y"]
+    with pytest.raises(ConfigError, match="twin: has the settings and the seed of 1x"):
+        series_of([run("0x", made["0x"]), run("0y", made["0y"]), run("1x", made["1x"]), run("twin", made["1x"])])
+
+
+def test_offsets_are_of_a_seed_and_processes_of_a_setting() -> None:
+    found = letters([run("a", config("augment.file=one")), run("b", config("augment.file=two"))])
+    assert found == {"A": ["a"], "B": ["b"]}
+    found = letters([run("a", config()), run("b", config("run.devices=2", seed=1))])
+    assert found == {"A": ["a"], "B": ["b"]}
+
+
+def test_other_images_are_told() -> None:
+    one, other = run("b", config(), 50, 20, 30), run("r", config(RECIPE), 49, 30, 31)
+    assert not any("other images" in line for line in Comparison(series_of([one, other])).caveats())
+    apart = Comparison(series_of([one, replace(other, images={"day": "others"})]))
+    assert apart.caveats()[0] == "B: scored on other images than A: differences are of the images too"
+
+
+def test_runs_to_look_at_are_of_one_seed() -> None:
+    runs = [run("b0", config()), run("b1", config(seed=1)), run("r1", config(RECIPE, seed=1))]
+    assert [one.path.name for one in runs_to_look_at(series_of(runs))] == ["b1", "r1"]
+    runs = [run("b0", config()), run("r1", config(RECIPE, seed=1))]
+    assert [one.path.name for one in runs_to_look_at(series_of(runs))] == ["b0", "r1"]
 
 
 def test_more_series_than_letters() -> None:

@@ -14,6 +14,7 @@ from clipgap.report.terminal import in_letters
 
 LINES = [
     {"step": 20, "lr": 0.02, "loss_a": 1.0, "loss_b": 2.0, "gradient_norm": 7.0},
+    {"step": 30, "lr": 0.02},
     {"step": 40, "lr": 0.02, "loss_a": 1.0, "loss_b": 1.0},
     {"step": 40, "validation": 12.5, "per_class": {"car": 1.0}},
     {"step": 60, "lr": 0.02, "loss_a": 0.5, "loss_b": 0.5},
@@ -80,4 +81,6 @@ def test_mistakes(runs: list[Path], capfd: pytest.CaptureFixture[str], tmp_path:
     assert (code, "has no line yet" in err) == (2, True)
     (tmp_path / "m.png").touch()
     assert run(capfd, "plot", "metrics", runs[0], "--out", tmp_path / "m.png")[0] == 2
+    code, _, err = run(capfd, "plot", "metrics", *[f"{runs[0]}{number}" for number in range(7)])
+    assert (code, "a plot has marks for 6 runs, not 7" in err) == (2, True)
     assert "is named twice" in run(capfd, "plot", "metrics", runs[0], runs[0])[2]

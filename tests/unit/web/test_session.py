@@ -61,7 +61,8 @@ def test_what_is_uploaded_is_read_or_said(tmp_path: Path) -> None:
     assert found[0][1].size == (LONGEST_SIDE, 10)
     assert said[0].startswith("bad.jpg: not an image")
     assert said[1:] == [
-        f"{name}: left out: at most {MOST_PICTURES} pictures at a time" for name in ("7.jpg", "8.jpg", "9.jpg")
+        f"{name}: left out: at most {MOST_PICTURES} pictures and one video at a time"
+        for name in ("7.jpg", "8.jpg", "9.jpg")
     ]
     assert str(tmp_path) not in "".join(said)
 

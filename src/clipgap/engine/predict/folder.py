@@ -74,11 +74,12 @@ class LineFile:
                 try:
                     line = json.loads(text)
                     whole = text.endswith(b"\n") and line[self._key] == self.next
+                    kept = self._keep(line) if whole else {}
                 except (ValueError, TypeError, KeyError):
                     whole = False
-                if not whole:  # cut short by whatever ended the run
+                if not whole:  # cut short by whatever ended the run, or damaged
                     break
-                self.lines.append(self._keep(line))
+                self.lines.append(kept)
                 size += len(text)
         return size
 

@@ -24,7 +24,7 @@ from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.runtime import group_of, make_fabric, tell_own_statistics, tell_warnings
 from clipgap.engine.train.augmentation import make_augmentation, refit
 from clipgap.engine.train.batches import settling_batches, try_levers
-from clipgap.engine.train.loggers import opened_loggers
+from clipgap.engine.train.loggers import opened_loggers, require_loggers
 from clipgap.engine.train.loop import Steps
 from clipgap.engine.train.selection import Selection, validation_sets
 from clipgap.engine.train.trainer import Trainer
@@ -63,6 +63,7 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True, loggers
         Interrupted: by Ctrl-C or SIGTERM, between two steps, after the checkpoint was written.
         LostError: another process has ended.
     """
+    require_loggers(config.run)
     fabric = make_fabric(config.run)
     fabric.launch()
     config.data.refuse_inside(config.run.out, "run.out")

@@ -72,7 +72,7 @@ def _night(light: Light, strength: float, random: np.random.Generator) -> npt.ND
 def _in_the_air(shape: tuple[int, ...], weather: PictureWeather, strength: float, random: np.random.Generator) -> Share:
     """Drawn as large as on the world's canvas, and enlarged with it."""
     height, width = shape[:2]
-    small = (max(round(height * WIDTH / width), 1), WIDTH)
+    small = (min(max(round(height * WIDTH / width), 1), 4 * WIDTH), WIDTH)
     draw = streak_layer if weather == "rain" else flake_layer
     layer = draw(small, DENSITY[weather] * strength, random)
     return np.asarray(cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR)[..., None], dtype=np.float32)
