@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from clipgap.config import DataConfig, DomainConfig, RunConfig
+from clipgap.config import DataConfig, DomainConfig, RunConfig, load_data_config
+from clipgap.engine.names import CONFIG
 from clipgap.errors import ConfigError, WeightsError
 
 OF_SCORING = ("data", "evaluate", "run")
@@ -95,3 +96,13 @@ def distinct(runs: list[Path]) -> list[Path]:
         if (twin := seen.setdefault(run.resolve(), run)) is not run:
             raise ConfigError(f"{run}: is named twice ({twin}): leave one of them out")
     return runs
+
+
+def trained_on(run: Path) -> DataConfig | None:
+    """The data of a detector's run, where that says which; they need not be there any more."""
+    try:
+        data = load_data_config(run / CONFIG)
+        _ = [data.folder(domain, part) for domain in data.domains for part in domain.parts or [domain]]
+    except ConfigError:
+        return None
+    return data

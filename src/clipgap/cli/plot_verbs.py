@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clipgap.cli.early import distinct
+from clipgap.cli.early import distinct, trained_on
 from clipgap.cli.options import Json
 from clipgap.engine.names import METRICS
 from clipgap.errors import ConfigError, DataError
@@ -38,6 +38,8 @@ def metrics(
             raise DataError(f"{run}: has no {METRICS}: not the folder of a training, or one that has not begun")
     if out:
         require_new_file(out, "--out")
+        for data in filter(None, map(trained_on, runs)):
+            data.refuse_inside(out, "--out")
     from clipgap.cli.show import say
     from clipgap.report.history import history_of
     from clipgap.report.terminal import all_in_letters, write_png

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipgap.cli.commands import command
-from clipgap.cli.early import holds_detector, require_detector
+from clipgap.cli.early import holds_detector, require_detector, trained_on
 from clipgap.cli.options import Device, Json
-from clipgap.config import DataConfig, DetectionPrecision, PredictFormat, RunSection, load_data_config
+from clipgap.config import DetectionPrecision, PredictFormat, RunSection, load_data_config
 from clipgap.detectors import shipped_detector
 from clipgap.engine.names import CONFIG, hash_of_detector
-from clipgap.errors import ClipgapError, ConfigError
+from clipgap.errors import ClipgapError
 from clipgap.group import speaks
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def predict(
     if named is None and speaks():
         typer.echo("clipgap: no detector named: the one that ships with clipgap, of the drawn world", err=True)
     data = load_data_config(truth) if truth else None
-    for known_set in filter(None, (data, _trained_on(run))):
+    for known_set in filter(None, (data, trained_on(run))):
         known_set.refuse_inside(out, "--out")
     from clipgap.cli.exported import load_exported
     from clipgap.data import load_domains
@@ -100,16 +100,6 @@ def _refuse(run: Path, inputs: list[str], out: Path, resume: bool, device: str |
     refuse_device(run, device)
     find_inputs(inputs, without=out)
     require_free(out, resume)
-
-
-def _trained_on(run: Path) -> DataConfig | None:
-    """The data of a detector's run, where that says which; they need not be there any more."""
-    try:
-        data = load_data_config(run / CONFIG)
-        _ = [data.folder(domain, part) for domain in data.domains for part in domain.parts or [domain]]
-    except ConfigError:
-        return None
-    return data
 
 
 def _tell(result: Predictions, run: Path, out: Path, truth: str | None, as_json: bool) -> None:

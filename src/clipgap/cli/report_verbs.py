@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +13,7 @@ import typer
 from clipgap.cli.early import distinct, holds_exported, require_folders
 from clipgap.cli.options import Device, Json, Settings, Workers, scored_on
 from clipgap.config import RunConfig
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, Interrupted
 from clipgap.files import require_new_file
 
 Runs = Annotated[list[Path], typer.Argument(help="Run folders; imported and exported detectors with --config.")]
@@ -42,7 +44,8 @@ def compare(
 
     known = [run_of(run) for run in runs]
     series_of(known)  # what it refuses is told before anything is detected
-    compared = Comparison(series_of(score(known, configs.__getitem__)))
+    with _kept():
+        compared = Comparison(series_of(score(known, configs.__getitem__)))
     if as_json:
         typer.echo(json.dumps(compared.to_json()))
     else:
@@ -78,8 +81,10 @@ def report(
     known = [run_of(run) for run in configs]
     series = series_of(known[: len(runs)])
     require_few(series)
-    heat = [heat_of(folder, series) for folder in corruptions or []]
-    scored = score(known, configs.__getitem__)
+    first = configs[runs[0]]
+    heat = [heat_of(folder, series, first.evaluate.by(first.data.source.metric)) for folder in corruptions or []]
+    with _kept():
+        scored = score(known, configs.__getitem__)
     bound = Series("upper bound", scored[len(runs) :]) if upper else None
     write_report(Comparison(series_of(scored[: len(runs)])), out, heat, bound)
     if as_json:
@@ -104,6 +109,16 @@ def _scored_on(
         if holds_exported(run) and device not in (None, "auto", "cpu"):
             raise ConfigError(f"--device {device}: {run} is exported, and runs on the CPU; leave --device out")
     return found
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Around what goes on by itself when it is asked for again."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        number = getattr(error, "signal", 0)
+        raise Interrupted("stopped; what was detected is kept", resume=False, signal=number) from None
 
 
 def _require_new(file: Path, option: str, configs: dict[Path, RunConfig]) -> None:

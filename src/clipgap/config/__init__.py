@@ -1,6 +1,6 @@
 """The settings of a run, typed and strict, a file for every group, and how they are read (`load`)."""
 
-from clipgap.config.data import DataConfig, DomainConfig, Format, PartConfig, Reading, Role, VocBoxes
+from clipgap.config.data import MEAN, DataConfig, DomainConfig, Format, PartConfig, Reading, Role, VocBoxes
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.differing import differing, flat
 from clipgap.config.idle import without_effect
@@ -42,6 +42,7 @@ __all__ = [
     "CLIPS",
     "DIVERSIFY",
     "FEATURES",
+    "MEAN",
     "TEXTLESS",
     "AlignConfig",
     "AugmentConfig",

@@ -20,6 +20,10 @@ Role = Literal["train", "selection", "scored"]
 """What a split is used for: trained on, weights chosen on it, scored by `evaluate`."""
 
 
+MEAN = "mean of targets"
+"""What tables call the mean of their target domains."""
+
+
 class Reading(Section):
     """How files are read. Said for all domains, for one domain or for a part of one: the nearest word counts."""
 
@@ -92,6 +96,12 @@ class DomainConfig(PartConfig):
     """In place of `evaluate.metric`, for this domain: `voc2007` or `voc2012` (`coco` only for all domains together)."""
     parts: list[PartConfig] = []
     """Several folders that are one domain. Each has splits of its own; what it does not say, its domain says."""
+
+    @model_validator(mode="after")
+    def _name_is_no_row_of_tables(self) -> DomainConfig:
+        if self.name == MEAN:
+            raise ValueError(f"a domain cannot be called {MEAN!r}, which is a row of every table")
+        return self
 
     @model_validator(mode="after")
     def _format_and_splits_have_one_home(self) -> DomainConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -32,7 +34,8 @@ class Keeping:
     def add(self, found: Found) -> None:
         """Write down what was found in the next image."""
         if self.lines:
-            self.lines.add({"id": self.lines.next, "detections": to_coco(found)})
+            detections = to_coco(found)
+            self.lines.add({"id": self.lines.next, "detections": detections, "crc": _crc(detections)})
 
 
 @contextmanager
@@ -46,9 +49,14 @@ def keeping_in(file: Path) -> Iterator[Keeping]:
 
 
 def _without_boxes(line: Line) -> Line:
-    """Nothing of a line, if it holds what an image's line does."""
-    from_coco(line["detections"])
+    """Nothing of a line, if it is as it was written."""
+    if line["crc"] != _crc(line["detections"]):
+        raise ValueError("damaged")
     return {}
+
+
+def _crc(detections: list[dict[str, Any]]) -> int:
+    return zlib.crc32(json.dumps(detections).encode())
 
 
 def nothing_kept() -> AbstractContextManager[Keeping]:

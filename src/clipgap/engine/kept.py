@@ -115,6 +115,8 @@ class Kept:
         if self.alone:
             _require_same(file, made)
         elif _writable(self.folder):
+            if file.is_file() and json.dumps(made, indent=1) != file.read_text(encoding="utf-8", errors="replace"):
+                log.print(f"warning: {file}: was another table of the same detections; written anew", style="yellow")
             write_text(file, json.dumps(made, indent=1))
 
 
@@ -198,7 +200,7 @@ def _require_same(file: Path, made: dict[str, Any]) -> None:
     """Make sure that a table is the one that was written down."""
     try:
         before = parse_json(file.read_text(encoding="utf-8"))
-        domains = before["domains"]
+        domains = dict(before["domains"])
     except (OSError, ValueError, TypeError, KeyError):
         raise DataError(f"{file}: not there, or damaged: nothing to compare with; leave --verify out") from None
     if before != made:

@@ -66,8 +66,11 @@ def open_results(out: Path, resume: bool, asked: dict[str, Any]) -> Iterator[Lin
         else:
             write_text(out / ASKED, json.dumps(asked, indent=1))
         lines = LineFile(out / LINES, "number", 1)
-        for done in lines.lines:  # it may have been killed before it could
-            half_done_round(out, done["corruption"], done["severity"]).unlink(missing_ok=True)
+        done = {(line.get("corruption"), line.get("severity")) for line in lines.lines}
+        for left in out.glob("*-*.jsonl"):  # it may have been killed before it could
+            name, _, severity = left.stem.rpartition("-")
+            if severity.isdecimal() and (name, int(severity)) in done:
+                left.unlink()
         try:
             yield lines
         finally:

@@ -24,7 +24,9 @@ def require_new(path: Path, option: str, besides: Container[str] = ()) -> None:
         DataError: there is a file of that name, or a folder with something in it, or nothing can be written there.
     """
     require_place(path, option)
-    if path.is_file() or (path.is_dir() and not all(is_ours(one) or one.name in besides for one in path.iterdir())):
+    if (os.path.lexists(path) and not path.is_dir()) or (
+        path.is_dir() and not all(is_ours(one) or one.name in besides for one in path.iterdir())
+    ):
         raise DataError(f"{path}: is there already; choose another {option}, or move it away")
 
 

@@ -15,16 +15,17 @@ class Working:
     """What a detector does above one score, in [0, 1]."""
 
     score: float
-    precision: float
-    """Right detections of all; 1 where nothing is detected."""
+    precision: float | None
+    """Right detections of all; None where nothing is detected."""
     recall: float
     """Right detections of all true boxes."""
 
     @property
     def f1(self) -> float:
         """The harmonic mean of both."""
-        both = self.precision + self.recall
-        return 2 * self.precision * self.recall / both if both else 0.0
+        precision = self.precision or 0.0
+        both = precision + self.recall
+        return 2 * precision * self.recall / both if both else 0.0
 
 
 def precision_recall(outcomes: Outcomes, label: int | None = None) -> tuple[Array, Array, Array]:
@@ -68,4 +69,4 @@ def working_at(outcomes: Outcomes, score: float, label: int | None = None) -> Wo
         return None
     above = scores >= score
     hits = int(right[above].sum())
-    return Working(score, hits / int(above.sum()) if above.any() else 1.0, hits / positives)
+    return Working(score, hits / int(above.sum()) if above.any() else None, hits / positives)

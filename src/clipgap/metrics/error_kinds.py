@@ -16,8 +16,9 @@ LEAST = 0.1
 """IoU below which a detection is on nothing."""
 
 
-def error_kinds(outcomes: Outcomes, style: Style = "voc2007") -> dict[Kind, float]:
-    """By how much the mean AP (0-100) grows if a kind is put right by itself, all else as it is.
+def error_kinds(outcomes: Outcomes, style: Style = "voc2007") -> dict[Kind, float | None]:
+    """By how much the mean AP (0-100) grows if a kind is put right by itself, all else as it is; None without a
+    box to find.
 
     Of a false detection: `duplicate`: on a box of its class that a better one has found; `place`: on one by an IoU of
     `LEAST` to the rule's; `class`: on one of another class by more than the rule's; `both`: on one of another class by
@@ -25,9 +26,11 @@ def error_kinds(outcomes: Outcomes, style: Style = "voc2007") -> dict[Kind, floa
     were right. Put right, class and place become those of the box, if nothing else has found it (of several the best
     score's); all else goes, and so does a box that was missed.
     """
+    if not outcomes.positives.any():
+        return dict.fromkeys(KINDS)
     kinds, boxes = _kinds(outcomes)
     before = _mean_ap(outcomes, outcomes.verdicts, outcomes.labels, outcomes.positives, style)
-    gains: dict[Kind, float] = {}
+    gains: dict[Kind, float | None] = {}
     for kind in KINDS[:-1]:
         verdicts, labels = _put_right(
             outcomes, kinds == KINDS.index(kind), boxes if kind in ("class", "place") else None

@@ -12,11 +12,10 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from clipgap.config import Scoring
+from clipgap.config import MEAN, Scoring
 from clipgap.metrics.result import Result
 from clipgap.metrics.telling import mean_of_known, result_as_values, rule_as_values, rule_in_words, shown, write_rows
 
-MEAN = "mean of targets"
 SHOWN = 3
 """Figures that a terminal shows, of COCO's twelve; JSON and CSV have all."""
 Role = Literal["source", "target"]

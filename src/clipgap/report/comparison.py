@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clipgap.config import MEAN
 from clipgap.metrics import ScoreTable
 from clipgap.metrics.paired import Interval, interval
-from clipgap.metrics.table import MEAN
 from clipgap.report.series import Scored, Series, differing_settings
 
 Cell = tuple[str, str | None]
@@ -78,9 +78,11 @@ class Comparison:
         if others:
             found.append(f"{', '.join(others)}: scored on other images than {first}: differences are of the images too")
         if apart:
-            found.append(f"{', '.join(apart)}: no seed in common with {first}: nothing is paired, and nothing is shown")
+            found.append(
+                f"{', '.join(apart)}: no seed in common with {first}: nothing is paired, and nothing is proven"
+            )
         if alone:
-            found.append(f"{', '.join(alone)}: one seed: a difference may be chance; nothing is shown")
+            found.append(f"{', '.join(alone)}: one seed: a difference may be chance; nothing is proven")
         if few:
             found.append(f"few seeds (pairs: {', '.join(few)}): at least {FEW} are needed to rely on an interval")
         return found

@@ -11,8 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from clipgap.config import MEAN
 from clipgap.metrics.paired import Interval, spread
-from clipgap.metrics.table import MEAN
 from clipgap.metrics.telling import write_rows
 from clipgap.report.comparison import Cell, Comparison
 from clipgap.report.series import Series
@@ -25,7 +25,7 @@ def render(compared: Comparison) -> RenderableType:
     parts += [Text(f"{one.letter}  {one.name}{_seeds(one)}") for one in compared.series]
     parts.append(_domains(compared))
     for one in others:
-        parts += [Text(f"{one.letter} - {first.letter} by class"), _by_class(compared, one)]
+        parts += [Text(f"{one.letter} - {first.letter} by class{_stars(compared, one)}"), _by_class(compared, one)]
     parts += [Text(line) for line in _settings(compared)]
     parts += [Text(line, style="yellow") for line in compared.caveats()]
     return Group(*parts)
@@ -71,6 +71,11 @@ def _by_class(compared: Comparison, series: Series[Any]) -> Table:
         cells: list[Cell] = [(domain, name) for domain in domains]
         table.add_row(Text(name), *(_short(compared.difference(series, cell)) for cell in cells))
     return table
+
+
+def _stars(compared: Comparison, series: Series[Any]) -> str:
+    several = (compared.difference(series, (compared.domains[0], None)) or Interval(0, None, None, 0)).count > 1
+    return " (* where 0 is outside of the 95 % interval)" if several else ""
 
 
 def _settings(compared: Comparison) -> Iterator[str]:

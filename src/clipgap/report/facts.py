@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -41,17 +42,21 @@ def config_facts(config: RunConfig) -> Iterator[Fact]:
 
 
 def record_facts(record: dict[str, Any]) -> Iterator[Fact]:
-    """What its record says: `RunFolder.record`."""
+    """What its record says: `RunFolder.record`; what is not of its kind is left out."""
     if not record:
         return
-    yield "command", " ".join(map(str, record.get("command", [])))
-    if isinstance(record.get("seconds"), int | float):
-        more = f", in {1 + len(record['resumed'])} sittings" if record.get("resumed") else ""
-        yield "duration", f"{timedelta(seconds=round(record['seconds']))}{more}"
-    gpus = ", ".join(record.get("gpus", [])) or f"CPU, {record.get('threads', '?')} threads"
-    yield "machine", f"{record.get('platform', '?')}; {gpus}"
-    packages = record.get("packages", {})
-    yield "versions", ", ".join(f"{name} {packages[name]}" for name in ("clipgap", "torch") if packages.get(name))
+    command, gpus, packages = (record.get(key) for key in ("command", "gpus", "packages"))
+    yield "command", " ".join(map(str, command)) if isinstance(command, list) else str(command)
+    seconds, resumed = record.get("seconds"), record.get("resumed")
+    if isinstance(seconds, int | float) and math.isfinite(seconds):
+        more = f", in {1 + len(resumed)} sittings" if isinstance(resumed, list) and resumed else ""
+        yield "duration", f"{timedelta(seconds=round(seconds))}{more}"
+    cards = (
+        ", ".join(map(str, gpus)) if isinstance(gpus, list) and gpus else f"CPU, {record.get('threads', '?')} threads"
+    )
+    yield "machine", f"{record.get('platform', '?')}; {cards}"
+    if isinstance(packages, dict):
+        yield "versions", ", ".join(f"{name} {packages[name]}" for name in ("clipgap", "torch") if packages.get(name))
 
 
 def _weights(run: Scored) -> Iterator[Fact]:

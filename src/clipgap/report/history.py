@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -32,7 +33,7 @@ def history_of(run: Path) -> History:
     file = RunFolder(run).metrics
     lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
     told = [line for text in lines if (line := _read(text))]
-    scores = [(one["step"], one["validation"]) for one in told if one.get("validation") is not None]
+    scores = [(one["step"], one["validation"]) for one in told if "validation" in one]
     return History(_smoothed(told), scores)
 
 
@@ -44,9 +45,14 @@ def _smoothed(lines: Sequence[dict[str, Any]]) -> Points:
 
 
 def _read(text: str) -> dict[str, Any] | None:
-    """A line; None of one that is being written."""
+    """The numbers of a line; None of one that is being written, or that is none of ours."""
     try:
         line = json.loads(text)
     except ValueError:
         return None
-    return line if isinstance(line, dict) and "step" in line else None
+    known = {key: value for key, value in line.items() if _is_number(value)} if isinstance(line, dict) else {}
+    return known if "step" in known else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

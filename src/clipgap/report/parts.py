@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from clipgap.config import MEAN
 from clipgap.metrics.calibration import calibration
 from clipgap.metrics.confusion import confusion
 from clipgap.metrics.curves import Working, best_f1, least_score, working_at
 from clipgap.metrics.error_kinds import Kind, error_kinds
 from clipgap.metrics.paired import spread
 from clipgap.metrics.sizes import by_size
-from clipgap.metrics.table import MEAN
 from clipgap.metrics.voc import Style
 from clipgap.report.comparison import Comparison
 from clipgap.report.comparison_table import written
@@ -51,7 +52,7 @@ def _of_class(compared: Comparison, domain: str, name: str) -> list[list[float]]
     return [compared.values(one, (domain, name)) for one in compared.series]
 
 
-def errors_part(evidence: Sequence[Evidence]) -> list[tuple[str, list[tuple[str, dict[Kind, float]]]]]:
+def errors_part(evidence: Sequence[Evidence]) -> list[tuple[str, list[tuple[str, dict[Kind, float | None]]]]]:
     """Of every domain and series, what AP would gain by each kind of error put right."""
     styles: list[Style] = [
         "voc2012" if domain.metric == "voc2012" else "voc2007" for domain in evidence[0].run.table.domains
@@ -93,20 +94,14 @@ def scores_part(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
                 ("best F1", best_f1(one.source.outcomes, label)),
                 (f"precision {PRECISION:g}", least_score(one.source.outcomes, PRECISION, label)),
             ):
-                rows.append(
-                    {
-                        "name": name,
-                        "rule": rule,
-                        "score": chosen.score if chosen else None,
-                        "does": _does(one, chosen, label),
-                    }
-                )
+                score = math.floor(chosen.score * 1000) / 1000 if chosen else None  # as it is shown
+                rows.append({"name": name, "rule": rule, "score": score, "does": _does(one, score, label)})
         found.append({"letter": one.letter, "domains": [split.name for split in one.splits], "rows": rows})
     return found
 
 
-def _does(one: Evidence, chosen: Working | None, label: int | None) -> list[Working | None]:
-    return [working_at(split.outcomes, chosen.score, label) if chosen else None for split in one.splits]
+def _does(one: Evidence, score: float | None, label: int | None) -> list[Working | None]:
+    return [None if score is None else working_at(split.outcomes, score, label) for split in one.splits]
 
 
 def _cut(evidence: Evidence) -> float:

@@ -51,7 +51,8 @@ def write_png(histories: Mapping[str, History], file: Path) -> None:
     figure = Figure(figsize=(6 * len(kinds), 4), layout="constrained")
     for axes, (of, curves) in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds.items(), strict=True):
         for style, (name, points) in zip(_styles(len(curves)), curves.items(), strict=True):
-            axes.plot(*zip(*points, strict=True), style, marker="." if len(points) < 20 else None, label=name)
+            label = " " + name.encode(errors="replace").decode().replace("$", r"\$")  # no mathematics, nothing hidden
+            axes.plot(*zip(*points, strict=True), style, marker="." if len(points) < 20 else None, label=label)
         axes.set(title=TITLES[of], xlabel="step", ylabel="sum of the losses" if of == "losses" else "AP, 0 to 100")
         axes.grid(alpha=0.3)
         axes.legend()

@@ -17,7 +17,7 @@ from clipgap.config import RunConfig
 from clipgap.detector import Detector
 from clipgap.engine import kept as kept_module
 from clipgap.engine.evaluate import evaluate_run
-from clipgap.engine.keeping import from_coco, to_coco
+from clipgap.engine.keeping import _crc, from_coco, to_coco
 from clipgap.engine.kept import Kept
 from clipgap.engine.names import hash_of_detector
 from clipgap.errors import DataError, WeightsError
@@ -134,7 +134,7 @@ def test_batches_are_as_they_were(made: Path, seen: Seen, done: int) -> None:
     for one in json.loads(results.read_text()):
         if one["image_id"] in lines:
             lines[one.pop("image_id")].append(one)
-    written = (json.dumps({"id": number, "detections": found}) for number, found in lines.items())
+    written = (json.dumps({"id": number, "detections": found, "crc": _crc(found)}) for number, found in lines.items())
     results.with_suffix(".jsonl").write_text("".join(f"{line}\n" for line in written) + '{"id": 9')
     results.unlink()
     head.unlink()
@@ -231,15 +231,33 @@ def test_a_detector_that_changes_meanwhile_is_not_kept(made: Path, monkeypatch: 
     assert not (made / "run/detections").exists()
 
 
-def test_a_damaged_line_is_detected_again(made: Path, seen: Seen) -> None:
+def test_a_damaged_line_is_detected_again(made: Path, seen: Seen, capfd: pytest.CaptureFixture[str]) -> None:
     plain = score(made).to_json()
     folder = made / "run/detections"
     results = next(folder.glob("fog-????????????.json"))
     results.unlink()
-    results.with_suffix(".jsonl").write_text('{"id": 1}\n{"id": 2, "detections": []}\n')
-    del seen[:]
-    assert score(made).to_json() == plain
-    assert sum(seen) == 4
+    lines = results.with_suffix(".jsonl")
+    whole = {"id": 1, "detections": [], "crc": _crc([])}
+    for damaged in ({"id": 1}, whole | {"crc": 1}, whole | {"detections": [1]}, [], None):
+        results.unlink(missing_ok=True)
+        lines.write_text(f"{json.dumps(damaged)}\n{json.dumps(whole | {'id': 2})}\n")
+        del seen[:]
+        assert score(made).to_json() == plain
+        assert sum(seen) == 4
+        kept = lines.with_name(f"{lines.name}.damaged")
+        assert f"warning: {lines}: line 1 is damaged: the 0 lines before it" in capfd.readouterr().err
+        assert len(kept.read_text().splitlines()) == 2
+
+
+def test_a_table_that_was_another_is_said(made: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    score(made)
+    file = next((made / "run/detections").glob("table-*.json"))
+    file.write_text("{}")
+    capfd.readouterr()
+    score(made)
+    assert f"warning: {file}: was another table" in capfd.readouterr().err
+    score(made)
+    assert "another table" not in capfd.readouterr().err
 
 
 def test_two_at_a_time_are_refused(made: Path) -> None:

@@ -123,10 +123,10 @@ def test_nothing_to_find_and_nothing_found() -> None:
     none = judged(image([(CAR, HERE)], []))
     works = working_at(none, 0.5)
     assert works is not None
-    assert (works.precision, works.recall, works.f1) == (1.0, 0.0, 0.0)
+    assert (works.precision, works.recall, works.f1) == (None, 0.0, 0.0)
     assert calibration(none).error is None
     assert least_score(none, 0.9) is None
-    assert error_kinds(judged(image([], []))) == dict.fromkeys(KINDS, 0.0)
+    assert error_kinds(judged(image([], []))) == dict.fromkeys(KINDS)
 
 
 def test_calibration_is_the_mean_distance_of_score_and_precision() -> None:
@@ -179,14 +179,14 @@ def test_what_putting_right_one_kind_gains() -> None:
     missed = error_kinds(judged(image([(CAR, HERE), (CAR, FAR)], [(CAR, HERE, 0.9)])), "voc2012")
     assert missed == {**dict.fromkeys(KINDS, 0.0), "missed": 50.0}
     twice = error_kinds(judged(image([(CAR, HERE), (CAR, FAR)], [(CAR, HERE, 0.9), (CAR, HERE, 0.8), (CAR, FAR, 0.7)])))
-    assert twice["duplicate"] > 0
+    assert (twice["duplicate"] or 0) > 0
     assert twice["background"] == twice["place"] == 0
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_no_kind_put_right_ever_costs(seed: int) -> None:
     gains = error_kinds(judged(*random_images(seed)), "voc2012")
-    assert all(gain >= -1e-9 for gain in gains.values())
+    assert all(gain is None or gain >= -1e-9 for gain in gains.values())
 
 
 def test_order_of_images_does_not_matter() -> None:

@@ -1,4 +1,4 @@
-"""Runs side by side: who belongs together, what is paired, and what is said where nothing is shown."""
+"""Runs side by side: who belongs together, what is paired, and what is said where nothing is proven."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from clipgap.config import ImageConfig, RunConfig, load_config
+from clipgap.config import MEAN, ImageConfig, RunConfig, load_config
 from clipgap.engine.kept import Kept
 from clipgap.errors import ConfigError
 from clipgap.metrics import DomainScore, Result, ScoreTable
 from clipgap.metrics.paired import Interval, interval
-from clipgap.metrics.table import MEAN
 from clipgap.report.comparison import Comparison, figure, paired
 from clipgap.report.comparison_table import render, write_csv
 from clipgap.report.evidence import runs_to_look_at
@@ -134,10 +133,10 @@ def test_differences_are_paired_by_seed() -> None:
 def test_one_seed_shows_nothing_and_seeds_apart_are_not_paired() -> None:
     one = Comparison(series_of([run("b", config(), 50, 20, 30), run("r", config(RECIPE), 49, 30, 31)]))
     assert one.difference(one.series[1], ("fog", None)) == Interval(10.0, None, None, 1)
-    assert one.caveats() == ["B: one seed: a difference may be chance; nothing is shown"]
+    assert one.caveats() == ["B: one seed: a difference may be chance; nothing is proven"]
     apart = Comparison(series_of([run("b", config(), 50, 20, 30), run("r", config(RECIPE, seed=1), 49, 30, 31)]))
     assert apart.difference(apart.series[1], ("fog", None)) == Interval(10.0, None, None, 0)
-    assert "B: no seed in common with A: nothing is paired, and nothing is shown" in apart.caveats()
+    assert "B: no seed in common with A: nothing is paired, and nothing is proven" in apart.caveats()
     unknown = Comparison(series_of([run("i", None), run("j", None)]))
     assert paired(unknown.series[0].runs, unknown.series[1].runs) == []
     assert unknown.settings == {}

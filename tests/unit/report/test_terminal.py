@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,40 @@ def test_mistakes(runs: list[Path], capfd: pytest.CaptureFixture[str], tmp_path:
     code, _, err = run(capfd, "plot", "metrics", *[f"{runs[0]}{number}" for number in range(7)])
     assert (code, "a plot has marks for 6 runs, not 7" in err) == (2, True)
     assert "is named twice" in run(capfd, "plot", "metrics", runs[0], runs[0])[2]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"step": 99, "lr": 1, "loss_a": "x"}',
+        b"\xff\xfe",
+        b'{"step": null, "validation": 1}',
+        b'{"step": 99, "loss_a": NaN}',
+        b"[]",
+    ],
+)
+def test_lines_that_are_none_of_ours(runs: list[Path], capfd: pytest.CaptureFixture[str], line: bytes) -> None:
+    plain = history_of(runs[0])
+    with (runs[0] / "metrics.jsonl").open("ab") as file:
+        file.write(b"\n" + line + b"\n")
+    assert history_of(runs[0]) == plain
+    assert run(capfd, "plot", "metrics", runs[0])[0] == 0
+
+
+def test_odd_names_are_drawn(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    names = ["run $\\frac$ x", "_hidden", "\udcff"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.jsonl").write_text(json.dumps(LINES[0]) + "\n")
+    code, _, err = run(capfd, "plot", "metrics", *(tmp_path / name for name in names), "--out", tmp_path / "m.png")
+    assert code == 0, err
+
+
+def test_nothing_that_is_there_is_replaced(runs: list[Path], capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        code, _, err = run(capfd, "plot", "metrics", runs[0], "--out", tmp_path / name)
+        assert (code, "is there already" in err) == (2, True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "pipe").is_fifo()

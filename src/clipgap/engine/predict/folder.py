@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from clipgap.engine.progress import log
 from clipgap.errors import DataError
 from clipgap.files import append_whole, require_new, require_place, sweep, write_text, write_then_rename, writes_to
 from clipgap.parse import parse_json
@@ -43,7 +44,7 @@ class LineFile:
         with writes_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab", buffering=0)
-            self._file.truncate(self._take_in())
+            self._cut(self._take_in())
 
     @property
     def next(self) -> int:
@@ -65,6 +66,18 @@ class LineFile:
     def close(self) -> None:
         """Give the file back to the system."""
         self._file.close()
+
+    def _cut(self, size: int) -> None:
+        """Leave so many bytes; what is lost with a damaged line, more than the last one cut short, is kept beside."""
+        with self.path.open("rb") as file:
+            file.seek(size)
+            lost = file.read()
+        if b"\n" in lost:
+            beside = self.path.with_name(f"{self.path.name}.damaged")
+            beside.write_bytes(lost)
+            done = f"the {len(self.lines)} lines before it are gone on with; the others are in {beside}"
+            log.print(f"warning: {self.path}: line {len(self.lines) + 1} is damaged: {done}", style="yellow")
+        self._file.truncate(size)
 
     def _take_in(self) -> int:
         """Take in the whole lines; how many bytes they are."""
