@@ -12,7 +12,7 @@ from clipgap.engine.train import train
 from tests.crashes import MOMENTS, Crash, Moment, Writes
 from tests.runs import copy_without_run, make_trained, run_config
 
-WRITES_OF_TRAIN, WRITES_OF_FIT = 14, 4
+WRITES_OF_TRAIN, WRITES_OF_FIT = 15, 4
 CASES = [(number, moment) for number in range(1, WRITES_OF_TRAIN + 1) for moment in MOMENTS]
 FAST = [(number, MOMENTS[number % 4]) for number in range(1, WRITES_OF_TRAIN + 1)]
 """Every write once."""
