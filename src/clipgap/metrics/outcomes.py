@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from clipgap.metrics.voc import FALSE, IGNORED, TRUE, Array, best_overlap, judge
+from clipgap.metrics.voc import FALSE, IGNORED, TRUE, Array, best_overlap, joined, judge
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Outcomes:
         """Judge the detections of every image beside its target, both as `VocAP.update` takes them."""
         rows = [[np.asarray(one[key]) for key in ("boxes", "labels", "scores")] for one in found]
         true = [[np.asarray(one[key]) for key in ("boxes", "labels", "difficult", "iscrowd")] for one in targets]
-        images, (boxes, labels, scores) = _joined(rows, 3)
-        true_images, (true_boxes, true_labels, difficult, crowd) = _joined(true, 4)
+        images, boxes, (labels, scores) = joined(rows, 2)
+        true_images, true_boxes, (true_labels, difficult, crowd) = joined(true, 3)
         order = np.argsort(-scores, kind="stable")
         images, boxes, labels, scores = images[order], boxes[order], labels[order].astype(int), scores[order]
         ignored = difficult.astype(bool) | crowd.astype(bool)
@@ -76,11 +76,3 @@ class Outcomes:
             counts &= self.labels == label
         boxes = int(self.positives.sum() if label is None else self.positives[label - 1])
         return self.scores[counts], self.verdicts[counts] == TRUE, boxes
-
-
-def _joined(rows: list[list[Array]], count: int) -> tuple[Array, list[Array]]:
-    """The image of every row, and the columns of all images."""
-    index = np.repeat(np.arange(len(rows)), [len(row[1]) for row in rows]) if rows else np.zeros(0, dtype=int)
-    if not rows:
-        return index, [np.zeros((0, 4)), *(np.zeros(0) for _ in range(count - 1))]
-    return index, [np.concatenate(column) for column in zip(*rows, strict=True)]

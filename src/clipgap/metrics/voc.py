@@ -68,8 +68,8 @@ class VocAP:
 
     def compute(self) -> Result:
         """AP in 0-100 for every class, None for a class without a box to find, and their mean."""
-        images, boxes, labels, scores = _columns(self._found)
-        true_images, true_boxes, true_labels, ignored = _columns(self._true)
+        images, boxes, (labels, scores) = joined(self._found, 2)
+        true_images, true_boxes, (true_labels, ignored) = joined(self._true, 2)
         ignored = ignored.astype(bool)
         per_class: dict[str, float | None] = {}
         for k, name in enumerate(self.classes, start=1):
@@ -154,13 +154,13 @@ def box_iou(one: Array, other: Array) -> Array:
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
-def _columns(images: list[tuple[Array, Array, Array]]) -> tuple[Array, Array, Array, Array]:
-    """The image of every row, and the rows of all images: boxes (N, 4), labels (N,) and the third column (N,)."""
-    index = np.repeat(np.arange(len(images)), [len(labels) for _, labels, _ in images])
+def joined(images: Sequence[Sequence[Array]], more: int) -> tuple[Array, Array, list[Array]]:
+    """The image of every row, and the rows of all images: boxes (N, 4), and so many `more` columns (N,) beside them."""
+    index = np.repeat(np.arange(len(images)), [len(image[1]) for image in images])
     if not images:
-        return index, np.zeros((0, 4)), np.zeros(0), np.zeros(0)
-    boxes, labels, others = (np.concatenate(column) for column in zip(*images, strict=True))
-    return index, boxes, labels, others
+        return index, np.zeros((0, 4)), [np.zeros(0)] * more
+    boxes, *others = (np.concatenate(column) for column in zip(*images, strict=True))
+    return index, boxes, others
 
 
 def eleven_points(recall: Array, precision: Array, points: Array) -> float:
