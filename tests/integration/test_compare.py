@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from clipgap.cli.main import main
 from clipgap.detector import Detector
 from clipgap.engine.train import train
+from tests.command_line import run
 from tests.runs import make_trained, run_config
 
 
@@ -25,12 +25,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         train(run_config(folder, f"run.out={folder / name}", *settings), show=False)
     Detector.load(folder / "run").save(folder / "alone")
     return folder
-
-
-def run(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in words])
-    return int(ended.value.code or 0), *capfd.readouterr()
 
 
 def test_seeds_are_grouped_and_nothing_is_detected_twice(

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clipgap.cli.main import main
 from clipgap.detector import Detector
 from clipgap.engine.train import train
+from tests.command_line import run
 from tests.runs import make_trained, run_config
 
 EVIL = '<b onclick="x">&fog\'s'
@@ -26,12 +26,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_trained(tmp_path_factory.mktemp("report"))
     train(run_config(folder, f"run.out={folder / 'robust'}", "recipe=robust"), show=False)
     return folder
-
-
-def run(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in words])
-    return int(ended.value.code or 0), *capfd.readouterr()
 
 
 class Page(HTMLParser):

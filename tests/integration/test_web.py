@@ -12,19 +12,13 @@ from typing import Any
 
 import pytest
 
-from clipgap.cli.main import main
 from clipgap.detectors import MINI_WORLD
 from clipgap.engine.predict.job import Predictor
 from clipgap.web.contender import Contender
 from clipgap.web.session import draw_streets
+from tests.command_line import run
 
 CHROMIUM = shutil.which("chromium")
-
-
-def run(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in words])
-    return int(ended.value.code or 0), *capfd.readouterr()
 
 
 @pytest.mark.parametrize(

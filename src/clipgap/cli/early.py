@@ -47,12 +47,7 @@ def require_offsets(config: RunConfig) -> None:
 
 def holds_detector(folder: Path) -> bool:
     """Whether a folder may hold a detector: of a run, by itself, or exported."""
-    return (folder / "config.yaml").is_file() or holds_exported(folder)
-
-
-def holds_exported(folder: Path) -> bool:
-    """Whether a folder may hold an exported detector."""
-    return (folder / "detector.json").is_file()
+    return any((folder / name).is_file() for name in ("config.yaml", "detector.json"))
 
 
 def require_detector(folder: Path) -> None:

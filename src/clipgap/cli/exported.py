@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipgap.config import RunSection
 from clipgap.errors import ClipgapError
 
 if TYPE_CHECKING:
@@ -22,11 +21,6 @@ def load_exported(folder: Path, device: str | None) -> OnnxDetector | None:
 
     refuse_device(folder, device)
     return OnnxDetector.load(folder) if is_exported(folder) else None
-
-
-def on_cpu(run: RunSection) -> RunSection:
-    """A config's own device is that of the detector that was trained."""
-    return run.model_copy(update={"device": "cpu"})
 
 
 def refuse_device(folder: Path, device: str | None) -> None:

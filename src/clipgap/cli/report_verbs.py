@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from clipgap.cli.early import distinct, holds_exported, require_folders
+from clipgap.cli.early import distinct, require_folders
+from clipgap.cli.exported import refuse_device
 from clipgap.cli.options import Device, Json, Settings, Workers, scored_on
 from clipgap.config import RunConfig
 from clipgap.errors import ConfigError, Interrupted
@@ -106,8 +107,7 @@ def _scored_on(
         if one.run.devices > 1:
             raise ConfigError("--set run.devices: here one process scores; `clipgap evaluate` takes several")
         require_folders(one.data, one.data.domains)
-        if holds_exported(run) and device not in (None, "auto", "cpu"):
-            raise ConfigError(f"--device {device}: {run} is exported, and runs on the CPU; leave --device out")
+        refuse_device(run, device)
     return found
 
 

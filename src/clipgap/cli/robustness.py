@@ -109,10 +109,10 @@ class Asked:
 
 def score_corrupted(asked: Asked, config: RunConfig, device: str | None, as_json: bool) -> None:
     """Score, and print or write the table; `device` as it is given."""
-    from clipgap.cli.exported import load_exported, on_cpu
+    from clipgap.cli.exported import load_exported
     from clipgap.cli.show import give_table
     from clipgap.engine.robustness import evaluate_corruptions
-    from clipgap.engine.runtime import take_place
+    from clipgap.engine.runtime import on_cpu, take_place
 
     exported = load_exported(asked.run, device)
     place = take_place(on_cpu(config.run) if exported else config.run)

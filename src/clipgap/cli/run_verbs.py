@@ -121,11 +121,11 @@ def evaluate(
     if asked.checked(resolved):
         return score_corrupted(asked, resolved, device, as_json)
     require_folders(resolved.data, resolved.data.domains)
-    from clipgap.cli.exported import load_exported, on_cpu
+    from clipgap.cli.exported import load_exported
     from clipgap.cli.show import give_table, say
     from clipgap.engine.evaluate import evaluate_run
     from clipgap.engine.kept import Kept
-    from clipgap.engine.runtime import take_place
+    from clipgap.engine.runtime import on_cpu, take_place
 
     exported = load_exported(run, device)
     place = take_place(on_cpu(resolved.run) if exported else resolved.run)

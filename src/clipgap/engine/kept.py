@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -226,8 +226,15 @@ def _writable(folder: Path) -> bool:
 def _digest_of_contents(dataset: DetectionDataset) -> str:
     whole = hashlib.sha256(dataset.digest(boxes=False).encode())
     for record in dataset.records:
-        whole.update(hash_of_file(record.path).encode())
+        state = record.path.stat()
+        whole.update(_content_hash(record.path, state.st_mtime_ns, state.st_size).encode())
     return whole.hexdigest()[:16]
+
+
+@lru_cache(maxsize=100_000)
+def _content_hash(path: Path, changed: int, size: int) -> str:
+    """Of a file that was changed then and is so large: several detectors are compared on the same images."""
+    return hash_of_file(path)
 
 
 def _key(about: Any) -> str:

@@ -101,6 +101,11 @@ def take_place(run: RunSection) -> Place:
     return Place(fabric.device, group_of(fabric))
 
 
+def on_cpu(run: RunSection) -> RunSection:
+    """The settings for an exported detector: a config's own device is that of the one that was trained."""
+    return run.model_copy(update={"device": "cpu"})
+
+
 def group_of(fabric: Fabric, views: int = 1) -> Group:
     """The processes that Fabric has launched, with so many views of every image in a batch."""
     return Group(fabric.global_rank, fabric.world_size, views)

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from clipgap.clip import STRIDE
 from clipgap.config import DetectionPrecision, DetectorConfig
-from clipgap.data import resize_size
-from clipgap.detector import DetectorSpec, ImageLike, as_picture
+from clipgap.detector import DetectorSpec, ImageLike, as_seen
 from clipgap.errors import ConfigError, WeightsError
 from clipgap.export.graphs import DETECTOR_FILE, FEATURES_FILE, FORMAT, REGIONS_FILE, onnxruntime
 from clipgap.files import hash_of_file
@@ -86,10 +85,8 @@ class OnnxDetector:
         """Detections in a file, a PIL picture or an RGB array (H, W, 3) uint8, as `Detector.predict` gives them."""
         import supervision
 
-        picture = as_picture(image)
-        height, width = resize_size(picture.height, picture.width, **self.spec.image.model_dump())
-        resized = np.asarray(picture.resize((width, height), 2), dtype=np.float32) / 255
-        boxes, scores, labels = self._detect_in_original(resized.transpose(2, 0, 1), picture.height, picture.width)
+        seen, size = as_seen(image, self.spec.image)
+        boxes, scores, labels = self._detect_in_original(seen.numpy(), *size)
         return supervision.Detections(
             xyxy=boxes, confidence=scores, class_id=labels, data={"class_name": np.array(self.classes)[labels]}
         )

@@ -13,7 +13,7 @@ from clipgap.engine.evaluate import evaluate_run
 from clipgap.engine.kept import Kept
 from clipgap.engine.progress import log
 from clipgap.engine.run_folder import CADENCE, RunFolder
-from clipgap.engine.runtime import take_place
+from clipgap.engine.runtime import on_cpu, take_place
 from clipgap.errors import ConfigError
 from clipgap.export import OnnxDetector, is_exported
 from clipgap.metrics import ScoreTable
@@ -96,7 +96,7 @@ def score(runs: Sequence[Run], config_of: Callable[[Path], RunConfig]) -> list[S
     scored: list[Scored] = []
     for run in runs:
         config, exported = config_of(run.path), is_exported(run.path)
-        place = take_place(config.run.model_copy(update={"device": "cpu"}) if exported else config.run)
+        place = take_place(on_cpu(config.run) if exported else config.run)
         log.print(str(run.path), style="bold", highlight=False)
         kept = Kept.beside(run.path, place.device)
         detector = OnnxDetector.load(run.path) if exported else run.path

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clipgap.cli.main import main
 from clipgap.report.history import history_of
 from clipgap.report.terminal import in_letters
+from tests.command_line import run
 
 LINES = [
     {"step": 20, "lr": 0.02, "loss_a": 1.0, "loss_b": 2.0, "gradient_norm": 7.0},
@@ -54,12 +54,6 @@ def test_corners_are_marked() -> None:
     ]
     assert in_letters("title", {"one": []}) == ""
     assert "*" in in_letters("title", {"one": [(5, 5)]})
-
-
-def run(capfd: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in words])
-    return int(ended.value.code or 0), *capfd.readouterr()
 
 
 def test_the_verb(runs: list[Path], capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
