@@ -35,6 +35,9 @@ def pool(workers: int, begin: Callable[[], object] | None = None) -> Iterator[Pr
 def leave_signals(_: int) -> None:
     """For a reader of torch's: signals that end a job, which terminals and batch systems send to all of its processes,
     are for the one that it works for; that one may still need its images. SIGTERM of that one itself ends it."""
+    parent = parent_process()
+    if parent and parent.pid != os.getppid():  # killed already: torch would take who has inherited this one for it
+        os._exit(1)
     _leave_interruptions()
     if hasattr(signal, "sigwaitinfo"):  # macOS tells nobody whom a signal is of
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
