@@ -16,7 +16,7 @@ from clipgap.clip import halve
 
 def roi_align(
     features: Tensor,
-    boxes: list[Tensor],
+    boxes: list[Tensor] | Tensor,
     size: int,
     stride: int,
     sampling_ratio: int = 0,
@@ -26,13 +26,13 @@ def roi_align(
 
     Args:
         features: (N, C, H, W).
-        boxes: for every image (R_i, 4) xyxy in pixels.
+        boxes: for every image (R_i, 4) xyxy in pixels; or of all (R, 5), each box behind the number of its image.
         size: cells along a region's side.
         stride: pixels of a cell of the map.
         sampling_ratio: points along each side of a cell; 0: as many as it is large.
         halved: give the means of 2 x 2 cells instead, (R, C, size / 2, size / 2).
     """
-    if features.device.type != "cpu" or torch.onnx.is_in_onnx_export():
+    if features.device.type != "cpu" or isinstance(boxes, Tensor) or torch.onnx.is_in_onnx_export():
         regions: Tensor = torchvision_roi_align(features, boxes, size, 1 / stride, sampling_ratio, aligned=True)
         return halve(regions) if halved else regions
     images, channels, height, width = features.shape
