@@ -18,11 +18,11 @@ demo: setup
 	$(BIN)/clipgap demo --out demo
 
 test: setup
-	$(PYTEST) -n $(WORKERS)
+	$(PYTEST) -n $(WORKERS) --dist loadscope
 
 test-all: setup
 	$(BIN)/python -m pip install --quiet --editable ".[dev,tensorboard,web]" playwright
-	$(PYTEST) -n $(WORKERS) -m ""
+	$(PYTEST) -n $(WORKERS) --dist loadscope -m ""
 
 check: setup
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ import typer
 from clipgap import __version__
 from clipgap.cli import (
     data_verbs,
+    export_verbs,
     info_verbs,
     plot_verbs,
     predict_verb,
@@ -47,8 +48,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "report": report_verbs.report,
     "predict": predict_verb.predict,
     "web": web_verb.web,
-    "export": run_verbs.export,
-    "import": run_verbs.import_checkpoint,
+    "export": export_verbs.export,
+    "import": export_verbs.import_checkpoint,
     "doctor": info_verbs.doctor,
 }
 for verb, function in VERBS.items():

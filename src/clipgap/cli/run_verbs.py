@@ -12,15 +12,13 @@ import typer
 from clipgap.cli.commands import command, config_words, free, setting, stopped_at_once
 from clipgap.cli.early import (
     require_clip_file,
-    require_detector,
     require_folders,
     require_offsets,
 )
 from clipgap.cli.options import Config, Device, Json, Resume, Seed, Settings, Workers, resolve, scored_on
 from clipgap.cli.robustness import Asked, Cache, Corruptions, Out, Severities, Verify, score_corrupted
 from clipgap.engine.names import CHECKPOINT, CONFIG, goes_on, half_done, is_saved, require_new_run
-from clipgap.errors import WeightsError
-from clipgap.files import require_new, require_new_file, require_place
+from clipgap.files import require_new_file, require_place
 
 
 def fit(
@@ -139,46 +137,3 @@ def evaluate(
         domain = next(iter(resolved.data.targets), resolved.data.source)
         pictures = resolved.data.folder(domain, domain.pieces("scored")[0][0])
         say(f"next: {command('predict', run, pictures, '--out', free(Path('out')))}")
-
-
-def export(
-    run: Annotated[Path, typer.Argument(help="A run folder or an imported Detector folder.")],
-    out: Annotated[Path, typer.Option(help="New folder for the ONNX graphs and detector.json.")],
-    as_json: Json = False,
-) -> None:
-    """Write a detector as ONNX graphs, and check them against PyTorch."""
-    require_detector(run)
-    require_new(out, "--out")
-    from clipgap.cli.show import say
-    from clipgap.detector import Detector
-    from clipgap.export import export_onnx
-
-    difference = export_onnx(Detector.load(run), out)
-    if as_json:
-        typer.echo(json.dumps({"exported": str(out), "difference": difference}))
-    else:
-        say(f"{out}: differs from PyTorch by {difference:.0e} of the largest number")
-        if (run / CONFIG).is_file():
-            say(f"next: {command('evaluate', out, '--config', run / CONFIG)}")
-
-
-def import_checkpoint(
-    file: Annotated[Path, typer.Argument(help="A detectron2 checkpoint of the authors' code (.pth or .pkl).")],
-    classes: Annotated[str, typer.Option(help="Class names in the checkpoint's order, separated by commas.")],
-    out: Annotated[Path, typer.Option(help="New Detector folder.")],
-    as_json: Json = False,
-) -> None:
-    """Make a Detector folder out of a checkpoint of the authors' code."""
-    if not file.is_file():
-        raise WeightsError(f"{file}: no such file of weights")
-    require_new(out, "--out")
-    from clipgap.cli.show import say
-    from clipgap.detector.importer import import_authors
-
-    names = [name.strip() for name in classes.split(",")]
-    detector = import_authors(file, names, out)
-    if as_json:
-        typer.echo(json.dumps({"detector": str(out), "classes": detector.classes}))
-    else:
-        say(f"{out}: a Detector of {len(detector.classes)} classes")
-        say(f"next: {command('export', out, '--out', free(out.with_name(f'{out.name}_onnx')))}")

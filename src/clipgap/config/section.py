@@ -33,6 +33,8 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Scoring = Literal["exact", "authors"]
 PredictFormat = Literal["coco", "yolo", "voc", "labelstudio"]
 DetectionPrecision = Literal["32-true", "bf16-mixed"]
+Graphs = Literal["one", "two"]
+GraphPrecision = Literal["float32", "float16", "int8"]
 CorruptionName = Literal[
     "gaussian_noise",
     "shot_noise",

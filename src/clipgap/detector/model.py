@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from clipgap.clip import Backbone, RoiPart, set_batch_norm
 from clipgap.config import DetectionPrecision, PromptsConfig
 from clipgap.detector.fusion import FrozenClip
 from clipgap.detector.heads import BoxPredictor, MeanPool, make_classifier
-from clipgap.detector.pictures import ImageLike, as_seen, to_supervision
+from clipgap.detector.predicting import Predicting
 from clipgap.detector.preprocess import Preprocess
 from clipgap.detector.roi_heads import DetectionHeads
 from clipgap.detector.rpn import ProposalNetwork, not_empty
@@ -29,11 +29,8 @@ from clipgap.detector.stored import Stored
 from clipgap.group import Group
 from clipgap.prompts import class_prompts
 
-if TYPE_CHECKING:
-    import supervision
 
-
-class Detector(Stored):
+class Detector(Predicting, Stored):
     """A Faster R-CNN C4 with a tower's trunk as backbone and its layer4 and pooling as box_head.
 
     In training it maps images and targets to torchvision's four losses; otherwise images to detections. `detect` and
@@ -83,11 +80,6 @@ class Detector(Stored):
         classes = clip.embed_groups(class_prompts(spec.classes, prompts))
         background = clip.embed_groups([prompts.backgrounds])[0] if spec.detector.background == "text" else None
         return cls(spec, clip.tower, classes, background)
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names; label k of a detection is `classes[k - 1]`."""
-        return self.spec.classes
 
     def train(self, mode: bool = True) -> Detector:
         """Training or inference mode; BatchNorm stays frozen where the settings say so."""
@@ -158,37 +150,6 @@ class Detector(Stored):
             keep = not_empty(found["boxes"])
             found.update({key: value[keep] for key, value in found.items()})
         return results
-
-    @overload
-    def predict(self, images: ImageLike, *, score: float = ...) -> supervision.Detections: ...
-    @overload
-    def predict(
-        self, images: list[ImageLike], *, batch_size: int = ..., score: float = ...
-    ) -> list[supervision.Detections]: ...
-    def predict(
-        self, images: ImageLike | list[ImageLike], *, batch_size: int = 1, score: float = 0.0
-    ) -> supervision.Detections | list[supervision.Detections]:
-        """Detections in files, PIL pictures or RGB arrays (H, W, 3) uint8; a list of them for a list.
-
-        `class_id` counts from 0 in the order of `classes`; the names are in `data["class_name"]`.
-
-        Args:
-            images: one, or a list of them.
-            batch_size: how many of a list are looked at together. Faster on a GPU; the smaller ones are padded to the
-                largest, which moves detections a little.
-            score: the least of a detection, beside `detector.box_score_thresh`.
-
-        Raises:
-            DataError: a file that is no image, or an array of another shape.
-        """
-        if not isinstance(images, list):
-            return self._predict_together([images], score)[0]
-        batches = (images[first : first + batch_size] for first in range(0, len(images), batch_size))
-        return [found for batch in batches for found in self._predict_together(batch, score)]
-
-    def _predict_together(self, images: list[ImageLike], score: float) -> list[supervision.Detections]:
-        tensors, sizes = zip(*(as_seen(image, self.spec.image) for image in images), strict=True)
-        return [to_supervision(one, self.classes, score) for one in self.detect(tensors, sizes)]
 
     def tower_parts(self) -> list[torch.nn.Module]:
         """What came from CLIP's image tower: all but the RPN, the predictor and a pooling of our own."""

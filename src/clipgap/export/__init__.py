@@ -1,6 +1,7 @@
 """Detectors for other machines: ONNX graphs, and what runs them."""
 
-from clipgap.export.graphs import export_onnx, is_exported
-from clipgap.export.runner import OnnxDetector
+from clipgap.export.detector import OnnxDetector
+from clipgap.export.folder import is_exported
+from clipgap.export.writing import Exported, export_onnx
 
-__all__ = ["OnnxDetector", "export_onnx", "is_exported"]
+__all__ = ["Exported", "OnnxDetector", "export_onnx", "is_exported"]

@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from clipgap.data import read_image
+from clipgap.data.video import Video
 from clipgap.engine.predict.drawing import draw, marks_of
 from clipgap.engine.predict.inputs import is_video
 from clipgap.engine.predict.job import coco_results
-from clipgap.engine.predict.video import Video
 from clipgap.errors import ClipgapError
 from clipgap.web.contender import Contender
 from clipgap.world import STREETS, WEATHERS_OF_PICTURES, Condition, draw_street, photograph, weathered

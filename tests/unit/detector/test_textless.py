@@ -119,7 +119,7 @@ def test_images_are_normalised_as_the_tower_was_trained() -> None:
 def test_the_exported_detector_finds_the_same(tmp_path: Path) -> None:
     detector = lite_detector(roi="dense")
     torch.nn.init.normal_(detector.rpn.head.cls_logits.weight, std=0.3)  # as they begin, all scores tie
-    assert export_onnx(detector, tmp_path / "onnx") < 1e-4
+    assert export_onnx(detector, tmp_path / "onnx").difference < 1e-4
     image = np.random.default_rng(0).integers(0, 255, (101, 147, 3), dtype=np.uint8)
     plain, ours = detector.predict(image), OnnxDetector.load(tmp_path / "onnx", threads=1).predict(image)
     assert len(plain) == len(ours) > 20

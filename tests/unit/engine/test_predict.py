@@ -17,8 +17,9 @@ import supervision
 from PIL import Image
 
 from clipgap.data import load_domains
+from clipgap.data.video import Video
 from clipgap.engine.predict import PredictSettings, Truth, job, predict
-from clipgap.engine.predict.video import Video, write_video
+from clipgap.engine.predict.video import write_video
 from clipgap.errors import DataError, DiskError, Interrupted
 from clipgap.files import writes_to
 from tests.datasets import data_config, make_voc

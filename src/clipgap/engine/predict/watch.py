@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from clipgap.data.video import Video
 from clipgap.engine.predict.folder import Line, LineFile
-from clipgap.engine.predict.video import Video, write_video
+from clipgap.engine.predict.video import write_video
 from clipgap.errors import DataError
 
 
