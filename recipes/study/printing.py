@@ -1,4 +1,4 @@
-"""The results of a study as markdown: what docs/results.md shows."""
+"""The results of a study as markdown: what docs/results*.md show."""
 
 from __future__ import annotations
 
