@@ -20,7 +20,7 @@ from recipes.study.recipe import (
 from recipes.study.rows import Study, compared_with
 
 STUDIES = {
-    # The test worlds: seeds drawn at random (secrets.randbelow) after world and schedule were frozen (docs/log.md).
+    # Test worlds: seeds drawn at random (secrets.randbelow) after world and schedule were frozen (docs/log_paper.md).
     "mini_world": Study(
         "mini_world",
         ROWS,

@@ -1,4 +1,4 @@
-"""Every row happens as the page says, and the page has every row: `python -m tests.robustness.write` writes it."""
+"""Every row happens as the pages say, and they have every row: `python -m tests.robustness.write` writes them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from clipgap.cli.main import main
 from tests.robustness.row import CommandRow, DataRow
-from tests.robustness.write import PAGE, SECTIONS, page
+from tests.robustness.write import COMMANDS, DATA, pages
 
-ROWS = [row for rows in SECTIONS.values() for row in rows]
+ROWS = [row for rows in (DATA | COMMANDS).values() for row in rows]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)
@@ -35,5 +35,5 @@ def test_row(row: DataRow | CommandRow, tmp_path: Path, capfd: pytest.CaptureFix
             assert "0 errors" in said
 
 
-def test_the_page_has_every_row() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page()
+def test_the_pages_have_every_row() -> None:
+    assert {path: path.read_text(encoding="utf-8") for path in pages()} == pages()

@@ -1,4 +1,4 @@
-"""docs/robustness.md from the rows: `python -m tests.robustness.write` writes it anew."""
+"""docs/robustness.md and robustness_data.md from the rows: `python -m tests.robustness.write` writes them anew."""
 
 from __future__ import annotations
 
@@ -12,34 +12,42 @@ from tests.robustness.row import CommandRow, DataRow
 from tests.robustness.voc_rows import VOC_ROWS
 from tests.robustness.yolo_rows import YOLO_ROWS
 
-PAGE = Path(__file__).parents[2] / "docs/robustness.md"
+DOCS = Path(__file__).parents[2] / "docs"
 FRAGMENTS = [Path(__file__).with_name(name) for name in ("crashes.md", "fuzz.md")]
 """What no row can tell in a line: tests of their own show it."""
-SECTIONS: dict[str, Sequence[DataRow | CommandRow]] = {
-    "COCO": COCO,
-    "VOC": VOC_ROWS,
-    "YOLO": YOLO_ROWS,
-    "Images": IMAGES,
-    "Settings": SETTINGS,
-    "Commands": VERBS,
-}
+Sections = dict[str, Sequence[DataRow | CommandRow]]
+DATA: Sections = {"COCO": COCO, "VOC": VOC_ROWS, "YOLO": YOLO_ROWS, "Images": IMAGES}
+COMMANDS: Sections = {"Settings": SETTINGS, "Commands": VERBS}
 HEAD = """# Robustness
 
-What is done with data and commands that are not as they should be. Every row is a test (`tests/robustness`), and this
-page is written from the tests: `python -m tests.robustness.write`. An error ends in exit code 2 and one line that names
-the file, the place in it and the fix; a warning says what was done. More than three of one kind are one line, with
-their number and the first three places.
+What is done with data and commands that are not as they should be. What annotation files and images are answered with has
+[a page of its own](robustness_data.md). Every row is a test (`tests/robustness`), and both pages are written from the
+tests: `python -m tests.robustness.write`. An error ends in exit code 2 and one line that names the file, the place in it
+and the fix; a warning says what was done. More than three of one kind are one line, with their number and the first three
+places.
 
 Beside the rows: Ctrl-C, SIGTERM and SIGUSR1 save where `fit` and `train` are and name the command that goes on
 ([command line](cli.md)); weights that are not finite are named in files, and before they are saved; settings of levers
 that are off are a warning ([configuration](configuration.md)).
 """
+DATA_HEAD = """# Odd data
+
+What annotation files and images are answered with that are not as they should be. As in [robustness](robustness.md) every
+row is a test, and this page is written from the tests: `python -m tests.robustness.write`.
+"""
 
 
-def page() -> str:
-    """The whole page."""
+def pages() -> dict[Path, str]:
+    """Both pages, whole."""
     fragments = "".join(path.read_text(encoding="utf-8") for path in FRAGMENTS)
-    return HEAD + fragments + "".join(f"\n## {title}\n\n{_table(rows)}" for title, rows in SECTIONS.items())
+    return {
+        DOCS / "robustness.md": HEAD + fragments + _tables(COMMANDS),
+        DOCS / "robustness_data.md": DATA_HEAD + _tables(DATA),
+    }
+
+
+def _tables(sections: Sections) -> str:
+    return "".join(f"\n## {title}\n\n{_table(rows)}" for title, rows in sections.items())
 
 
 def _table(rows: Sequence[DataRow | CommandRow]) -> str:
@@ -58,4 +66,5 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
