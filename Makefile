@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: setup demo test test-all check audit fuzz bench study synthetic-checkpoint clean
+.PHONY: setup demo test test-all check docs audit fuzz bench study synthetic-checkpoint clean
 
 setup: .venv/installed
 
@@ -21,7 +21,7 @@ test: setup
 	$(PYTEST) -n $(WORKERS) --dist loadscope
 
 test-all: setup
-	$(BIN)/python -m pip install --quiet --editable ".[dev,tensorboard,web]" playwright
+	$(BIN)/python -m pip install --quiet --editable ".[dev,tensorboard,web,docs]" playwright
 	$(PYTEST) -n $(WORKERS) --dist loadscope -m ""
 
 check: setup
@@ -29,6 +29,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PYTEST) tests/unit/test_layers.py
+
+# The site of docs/, in site/: a warning is an error. It opens from the disk and needs no network.
+docs: setup
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(BIN)/python -m zensical build --strict --clean
+	cp -r examples site/
 
 audit: setup
 	$(BIN)/ruff check --select S --ignore S101 src
@@ -54,4 +60,4 @@ synthetic-checkpoint: setup
 	$(BIN)/python -m tests.parity.synthetic --out synthetic_authors.pth
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site

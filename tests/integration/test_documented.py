@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,11 @@ from tests.datasets import make_voc, make_yolo
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "src/clipgap/presets").glob("**/*.yaml")),
 ]
 BLOCKS = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TEXTS = [page for page in PAGES if page.suffix == ".md"]
 SMALL = (
     "clip.name=tiny",
     "image={short_side: 64, long_side: 96}",
@@ -37,16 +40,25 @@ SMALL = (
 """The README's advice for a CPU, and as little work as can be."""
 
 
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
 def blocks(page: Path, language: str) -> list[str]:
     return [text for kind, text in BLOCKS.findall(page.read_text(encoding="utf-8")) if kind == language]
 
 
+def lines(page: Path) -> list[str]:
+    """The lines of all blocks of shell, continued ones joined, without comments and empty ones."""
+    text = "\n".join(blocks(page, "bash")).replace("\\\n", " ")
+    return [told for line in text.splitlines() if (told := line.partition("  #")[0].strip())]
+
+
 def commands(page: Path) -> list[str]:
-    """All that begins with `clipgap` in blocks, in code within text, and behind prompts."""
-    text = page.read_text(encoding="utf-8")
-    lines = [line.partition("  #")[0] for block in blocks(page, "bash") for line in block.splitlines()]
-    inline = re.findall(r"`(clipgap [^`]+)`", BLOCKS.sub("", text))
-    return [line.strip() for line in [*lines, *inline] if line.strip().startswith("clipgap ")]
+    """All that is `clipgap` in blocks, also as a module, and in code within text."""
+    told = [re.sub(r"^torchrun .* -m clipgap ", "clipgap ", line).removesuffix(" &") for line in lines(page)]
+    inline = re.findall(r"`(clipgap [^`]+)`", BLOCKS.sub("", page.read_text(encoding="utf-8")))
+    return [line for line in [*told, *inline] if line.startswith("clipgap ")]
 
 
 ALL = [(page.name, line) for page in PAGES for line in commands(page)]
@@ -54,6 +66,26 @@ ALL = [(page.name, line) for page in PAGES for line in commands(page)]
 
 def test_there_are_commands() -> None:
     assert len(ALL) > 50
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=named)
+def test_every_block_is_of_a_kind_that_is_tried(page: Path) -> None:
+    fences = re.findall(r"^```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(fences[::2]) <= {"bash", "python", "yaml"}
+    assert not blocks(page, "python") or page.name in ("README.md", "api.md", "onnx.md", "extending.md")  # tried below
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=named)
+def test_shell_is_shell_and_what_it_starts_is_there(page: Path) -> None:
+    for block in blocks(page, "bash"):
+        subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for line in lines(page):
+        words = line.split()
+        if words[:1] == ["make"]:
+            assert f"\n{words[1]}:" in makefile
+        if words[:2] == ["python", "-m"]:
+            assert find_spec(words[2]), line
 
 
 @pytest.mark.parametrize(("page", "line"), ALL)
@@ -89,9 +121,27 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         yaml.safe_dump({"names": names, "train": "images/train", "val": "images/val"})
     )
     make_voc(tmp_path / "photos/fog", {"f": [("car", (5, 5, 30, 18))]}, "all")
-    (config,) = blocks(ROOT / "README.md", "yaml")
-    (tmp_path / "streets.yaml").write_text(config)
+    for page, name in ((ROOT / "README.md", "streets.yaml"), (ROOT / "docs/clear_day.md", "day.yaml")):
+        (config,) = blocks(page, "yaml")
+        (tmp_path / name).write_text(config)
     return tmp_path
+
+
+def run(line: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Run a command that a page tells, with as little work as can be."""
+    words = shlex.split(line)[1:]
+    if "--config" in words and words[0] not in ("evaluate", "compare"):
+        words += [word for setting in SMALL for word in ("--set", setting)]
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    err = capfd.readouterr().err
+    assert not ended.value.code, err
+
+
+def run_python(page: Path) -> None:
+    (python,) = blocks(page, "python")
+    python = python.replace("street.jpg", "photos/fog/JPEGImages/f.png").replace('["recipe', '[*SMALL, "recipe')
+    exec(python, {"SMALL": SMALL})
 
 
 def test_the_readme_runs_with_its_own_advice_for_a_cpu(photos: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -102,16 +152,27 @@ def test_the_readme_runs_with_its_own_advice_for_a_cpu(photos: Path, capfd: pyte
         *("fit", "train", "evaluate"),
     ]
     for line in told:
-        words = shlex.split(line)[1:]
-        if "--config" in words:
-            words += [word for setting in SMALL for word in ("--set", setting)]
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        err = capfd.readouterr().err
-        assert not ended.value.code, err
+        run(line, capfd)
     assert (photos / "predictions/detections.json").is_file()
-    (python,) = blocks(ROOT / "README.md", "python")
-    exec(python.replace("street.jpg", "photos/fog/JPEGImages/f.png"), {})
+    run_python(ROOT / "README.md")
+
+
+def test_clear_day_labels_become_a_robust_detector_in_six_commands(
+    photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = lines(ROOT / "docs/clear_day.md")
+    assert [line.split()[1] for line in told] == ["data", "train", "train", "compare", "report", "predict"]
+    for line in told:
+        run(line, capfd)
+    assert (photos / "report.html").is_file()
+    for line in lines(ROOT / "docs/onnx.md")[1:]:
+        run(line.replace("--out predictions", "--out by_onnx"), capfd)
+    run_python(ROOT / "docs/onnx.md")
+
+
+def test_the_example_in_python_runs(photos: Path) -> None:
+    run_python(ROOT / "docs/api.md")
+    assert (photos / "aug.safetensors").is_file()
 
 
 def test_the_advice_alone_is_a_config(photos: Path) -> None:
@@ -121,10 +182,8 @@ def test_the_advice_alone_is_a_config(photos: Path) -> None:
     assert load_config("streets.yaml", ["clip.pretrained=random", "clip.name=tiny"]).clip.pretrained == "random"
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", TEXTS, ids=named)
 def test_configs_in_the_pages_are_right(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(blocks(page, "yaml")):
-        tree = yaml.safe_load(block)
-        if {"data", "classes"} & set(tree):
-            (tmp_path / f"{number}.yaml").write_text(block)
-            load_config(tmp_path / f"{number}.yaml")
+        (tmp_path / f"{number}.yaml").write_text(block)
+        load_config(tmp_path / f"{number}.yaml")

@@ -20,11 +20,11 @@ DATA: Sections = {"COCO": COCO, "VOC": VOC_ROWS, "YOLO": YOLO_ROWS, "Images": IM
 COMMANDS: Sections = {"Settings": SETTINGS, "Commands": VERBS}
 HEAD = """# Robustness
 
-What is done with data and commands that are not as they should be. What annotation files and images are answered with has
-[a page of its own](robustness_data.md). Every row is a test (`tests/robustness`), and both pages are written from the
-tests: `python -m tests.robustness.write`. An error ends in exit code 2 and one line that names the file, the place in it
-and the fix; a warning says what was done. More than three of one kind are one line, with their number and the first three
-places.
+What is done with data and commands that are not as they should be. What odd annotation files and images are answered
+with has [a page of its own](robustness_data.md). Every row is a test (`tests/robustness`), and both pages are written
+from the tests: `python -m tests.robustness.write`. An error ends in exit code 2 and one line that names the file, the
+place in it and the fix; a warning says what was done. More than three of one kind are one line, with their number and
+the first three places.
 
 Beside the rows: Ctrl-C, SIGTERM and SIGUSR1 save where `fit` and `train` are and name the command that goes on
 ([command line](cli.md)); weights that are not finite are named in files, and before they are saved; settings of levers
@@ -32,8 +32,8 @@ that are off are a warning ([configuration](configuration.md)).
 """
 DATA_HEAD = """# Odd data
 
-What annotation files and images are answered with that are not as they should be. As in [robustness](robustness.md) every
-row is a test, and this page is written from the tests: `python -m tests.robustness.write`.
+What odd annotation files and images are answered with. As in [robustness](robustness.md) every row is a test, and this
+page is written from the tests: `python -m tests.robustness.write`.
 """
 
 

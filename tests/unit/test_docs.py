@@ -1,89 +1,84 @@
-"""The documentation says what is so: every setting with its default, every verb.
+"""The documentation says what is so: every setting with its default, every verb with its options, and links that lead.
 
-`python -m tests.unit.test_docs` writes the tables of docs/configuration.md anew.
+`python -m tests.unit.test_docs` writes the generated parts of docs/configuration*.md and docs/cli_*.md anew.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
-import typer.main
-import yaml
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
-from clipgap.cli.main import app
-from clipgap.config import DomainConfig, PromptsConfig, RunConfig
+from tests.documentation import settings, verbs
 
-DOCS = Path(__file__).parents[2] / "docs"
-BEGIN, END = "<!-- settings: written by python -m tests.unit.test_docs -->", "<!-- end of settings -->"
-
-
-def tables() -> str:
-    """A table of keys, defaults and meanings for every section of a run config."""
-    sections: dict[str, type[BaseModel]] = {"": RunConfig}
-    for name, field in RunConfig.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            sections[f"{name}."] = field.annotation
-    sections["data.source. and each of data.targets: "] = DomainConfig
-    sections["data.prompts."] = PromptsConfig
-    return "\n\n".join(table(prefix, section) for prefix, section in sections.items())
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+BEGIN, END = "<!-- written by python -m tests.unit.test_docs -->", "<!-- end of what is written -->"
+PAGES = sorted(DOCS.rglob("*.md"))
+OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+LINK = re.compile(r"\]\(([^)\s:]+)\)")
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
-def table(prefix: str, section: type[BaseModel]) -> str:
-    lines = [
-        f"### {prefix.rstrip('. :') or 'top level'}",
-        "",
-        first_line(section),
-        "",
-        "| key | default | meaning |",
-        "|---|---|---|",
-    ]
-    for name, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            continue
-        default = "(required)" if field.default is PydanticUndefined else f"`{shown(field.default)}`"
-        lines.append(f"| `{name}` | {default} | {' '.join((field.description or '').split())} |")
-    return "\n".join(lines)
+def generated() -> dict[str, str]:
+    """The generated part of every page that has one, by the file's name."""
+    return settings.tables() | verbs.reference()
 
 
-def first_line(section: type[BaseModel]) -> str:
-    return (section.__doc__ or "").strip().splitlines()[0]
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
-def shown(value: object) -> str:
-    text = yaml.safe_dump(list(value) if isinstance(value, tuple) else value, default_flow_style=True)
-    return text.removesuffix("...\n").strip()
+@pytest.mark.parametrize("name", generated())
+def test_generated_parts_are_of_today(name: str) -> None:
+    text = (DOCS / name).read_text(encoding="utf-8")
+    assert text.partition(BEGIN)[2].partition(END)[0].strip() == generated()[name]
 
 
-def test_configuration_has_every_setting_with_its_default() -> None:
-    text = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    assert text.partition(BEGIN)[2].partition(END)[0].strip() == tables()
-
-
-def verbs() -> list[str]:
-    root = typer.main.get_command(app)
-    found = []
-    for name, command in root.commands.items():  # type: ignore[attr-defined]
-        inner = getattr(command, "commands", None)
-        found += [f"{name} {verb}" for verb in inner] if inner else [name]
-    return found
-
-
-@pytest.mark.parametrize("verb", verbs())
+@pytest.mark.parametrize("verb", [name for name, _ in verbs.verbs()])
 def test_the_command_line_page_has_every_verb(verb: str) -> None:
     assert f"clipgap {verb}" in (DOCS / "cli.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", [*DOCS.glob("*.md"), DOCS.parent / "README.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_no_page_is_long(page: Path) -> None:
+    assert len(page.read_text(encoding="utf-8").splitlines()) <= 200
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    site = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))
+    assert sorted(files_of(site["project"]["nav"])) == sorted(str(page.relative_to(DOCS)) for page in PAGES)
+
+
+def files_of(nav: object) -> list[str]:
+    """The files that a navigation names: text, or tables and lists of these."""
+    if isinstance(nav, str):
+        return [nav]
+    inner = nav.values() if isinstance(nav, dict) else nav
+    return [name for each in inner for name in files_of(each)]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=named)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for link in LINK.findall(BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        target, _, anchor = link.partition("#")
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name} links to {link}, but there is no such heading"
+
+
+@cache
+def anchors(page: Path) -> set[str]:
+    """What headings are called in links, on GitHub and (by zensical.toml's slugs) on the site."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 if __name__ == "__main__":
-    path = DOCS / "configuration.md"
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n\n{tables()}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    for name, part in generated().items():
+        path = DOCS / name
+        before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+        path.write_text(f"{before}{BEGIN}\n\n{part}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")

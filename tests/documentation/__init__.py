@@ -1,0 +1,1 @@
+"""What writes and builds docs/: the generated tables, and what the site shows as GitHub does."""
