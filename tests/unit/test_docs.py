@@ -9,9 +9,12 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
+from clipgap.cli.main import app
 from tests.documentation import settings, verbs
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +44,15 @@ def test_generated_parts_are_of_today(name: str) -> None:
 @pytest.mark.parametrize("verb", [name for name, _ in verbs.verbs()])
 def test_the_command_line_page_has_every_verb(verb: str) -> None:
     assert f"clipgap {verb}" in (DOCS / "cli.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "verb"), list(verbs.verbs()))
+def test_the_reference_has_what_the_command_line_takes(name: str, verb: verbs.Verb) -> None:
+    command: Any = typer.main.get_command(app)
+    for word in name.split():
+        command = command.commands[word]
+    told = [typed for parameter in verbs.parameters(verb) for typed in parameter.name.split(", ") if typed[0] == "-"]
+    assert sorted(told) == sorted(typed for parameter in command.params for typed in parameter.opts if typed[0] == "-")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
