@@ -29,6 +29,13 @@ class ClipgapError(Exception):
     """A mistake the user can put right. The message names the file, key or box, and the fix.
 
     Whatever a file had put into it can be shown: control characters are written out, all but the ends of lines.
+
+    Examples:
+        >>> try:
+        ...     clipgap.load_config("nowhere.yaml")
+        ... except clipgap.ClipgapError as error:
+        ...     print(error)
+        nowhere.yaml: no such file, and no preset of that name (presets: ...)
     """
 
     exit_code = 2

@@ -12,7 +12,14 @@ from clipgap.errors import ConfigError
 
 @dataclass(frozen=True)
 class PromptSet:
-    """A source prompt and the M target prompts, in the order in which the offsets are stored."""
+    """A source prompt and the M target prompts, in the order in which the offsets are stored.
+
+    Examples:
+        >>> prompts = clipgap.PromptSet("an image taken during the day", ("an image taken on a fog day",))
+        >>> clip = clipgap.load_clip(clipgap.load_config("mini_world").clip)
+        >>> clip.embed_text(prompts.targets).shape
+        torch.Size([1, 128])
+    """
 
     source: str
     targets: tuple[str, ...]

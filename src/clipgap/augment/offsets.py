@@ -32,7 +32,13 @@ KINDS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 @dataclass(frozen=True)
 class SemanticAugmentations:
-    """Offsets (M, C, h, w) in the space of CLIP's C4 features, one for each target prompt, and their origin."""
+    """Offsets (M, C, h, w) in the space of CLIP's C4 features, one for each target prompt, and their origin.
+
+    Examples:
+        >>> augmentations = clipgap.SemanticAugmentations.load("aug.safetensors")  # `clipgap.fit` wrote it
+        >>> augmentations.prompts.targets[0], augmentations.pooled.shape
+        ('an image taken on a snow day', torch.Size([15, 256]))
+    """
 
     offsets: Tensor
     prompts: PromptSet

@@ -40,6 +40,10 @@ def load_clip(config: ClipConfig) -> Clip:
         ConfigError: it names a backbone without text.
         WeightsError: unknown name or tag, weights neither on this machine nor to be downloaded, or a file that does
             not hold them.
+
+    Examples:
+        >>> print(clipgap.load_clip(clipgap.load_config("mini_world").clip))
+        CLIP tiny, weights: miniature world
     """
     if config.name in TEXTLESS:
         raise ConfigError(f"clip.name={config.name} has no text, which is needed here: name a CLIP (RN101, tiny, ...)")

@@ -36,7 +36,14 @@ class ClipSpec:
 
 
 class Clip(Backbone):
-    """A frozen CLIP: its two image parts, its text embeddings, and where it comes from."""
+    """A frozen CLIP: its two image parts, its text embeddings, and where it comes from.
+
+    Examples:
+        >>> clip = clipgap.load_clip(clipgap.load_config("mini_world").clip)
+        >>> day, fog = clip.embed_text(["an image taken during the day", "an image taken on a fog day"])
+        >>> bool(day @ fog < 1)  # the cosine of unit vectors
+        True
+    """
 
     trunk: ResNetTrunk
     roi_part: ResNetRoiPart

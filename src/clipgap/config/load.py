@@ -35,6 +35,11 @@ def load_config(source: str | Path, overrides: Iterable[str] = ()) -> RunConfig:
 
     Raises:
         ConfigError: the file is missing or not YAML, or a key or value is wrong: one line a key.
+
+    Examples:
+        >>> config = clipgap.load_config("mini_world", ["recipe=robust", "train.steps=300"])
+        >>> config.train.steps, config.diversify.views
+        (300, 2)
     """
     path, folder = _find(source)
     tree = _read_yaml(path)

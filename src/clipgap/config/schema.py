@@ -24,7 +24,13 @@ from clipgap.config.section import BatchNorm, Section
 
 
 class RunConfig(Section):
-    """A whole run: data, CLIP, step one, step two, scoring."""
+    """A whole run: data, CLIP, step one, step two, scoring.
+
+    Examples:
+        >>> data = clipgap.load_config("mini_world").data
+        >>> clipgap.RunConfig(data=data, recipe="paper").train.batch_size
+        4
+    """
 
     recipe: str | None = None
     """Settings of the levers by name, under those that are given here: `robust` or `paper` (docs/recipes.md)."""

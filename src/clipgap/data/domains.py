@@ -100,6 +100,13 @@ def load_domains(data: str | Path | DataConfig) -> Domains:
 
     Raises:
         ConfigError: the file is missing or wrong.
+
+    Examples:
+        >>> domains = clipgap.load_domains("mini_world")
+        >>> [target.name for target in domains.targets]
+        ['daytime_foggy', 'night_sunny', 'dusk_rainy', 'night_rainy']
+        >>> domains.source.train[0].target["boxes"].shape[1]  # x1, y1, x2, y2
+        4
     """
     return Domains(data if isinstance(data, DataConfig) else load_data_config(data))
 

@@ -35,6 +35,13 @@ class Detector(Predicting, Stored):
 
     In training it maps images and targets to torchvision's four losses; otherwise images to detections. `detect` and
     `predict` are the ways in for images of any size.
+
+    Examples:
+        >>> from clipgap.detectors import shipped_detector
+        >>> detector = clipgap.Detector.load(shipped_detector())  # or a run folder
+        >>> detections = detector.predict("street.jpg", score=0.5)  # supervision.Detections
+        >>> detections.xyxy.shape == (len(detections), 4)
+        True
     """
 
     def __init__(

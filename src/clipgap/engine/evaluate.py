@@ -38,6 +38,13 @@ def evaluate(
     Raises:
         DataError: a domain names no split to score, or its data have faults; or as `Kept`.
         ConfigError: the domains' metrics do not go into one table.
+
+    Examples:
+        >>> from clipgap.detectors import shipped_detector
+        >>> detector = clipgap.Detector.load(shipped_detector())
+        >>> table = clipgap.evaluate(detector, clipgap.load_domains("mini_world"), show=False)
+        >>> table.to_json()["mean_targets"] == table.mean_targets  # AP50, 0 to 100
+        True
     """
     config, show = config or EvaluateConfig(), show and group.main
     try:

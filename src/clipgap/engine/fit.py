@@ -54,6 +54,12 @@ def fit(
         ClipgapError: prompts, data, CLIP or settings that cannot be used; a loss that is not finite.
         Interrupted: by Ctrl-C or SIGTERM, between two steps, after what is half done was written beside `out`.
         LostError: another process has ended.
+
+    Examples:
+        >>> config = clipgap.load_config("mini_world", ["fit.steps=1"])
+        >>> augmentations = clipgap.fit(config, "fitted.safetensors", show=False)
+        >>> augmentations.offsets.shape
+        torch.Size([15, 256, 8, 8])
     """
     out, place = Path(out) if out else None, place or take_place(config.run)
     group, show = place.group, show and place.group.main

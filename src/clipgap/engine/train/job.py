@@ -62,6 +62,12 @@ def train(config: RunConfig, *, resume: bool = False, show: bool = True, loggers
         ClipgapError: data, CLIP, offsets or settings that cannot be used; a loss or weight that is not finite.
         Interrupted: by Ctrl-C or SIGTERM, between two steps, after the checkpoint was written.
         LostError: another process has ended.
+
+    Examples:
+        >>> config = clipgap.load_config("mini_world", ["recipe=robust", "train.steps=1", "run.out=runs/first"])
+        >>> run = clipgap.train(config, show=False)
+        >>> clipgap.Detector.load(run.path).classes[:2]
+        ['bus', 'bike']
     """
     require_loggers(config.run)
     fabric = make_fabric(config.run)
