@@ -5,11 +5,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
-<<<<<<< HEAD
-.PHONY: setup demo test test-all check docs audit fuzz bench study synthetic-checkpoint clean
-=======
-.PHONY: setup demo test test-all test-wheel check audit fuzz bench study synthetic-checkpoint clean
->>>>>>> 2ee078e (make test-wheel: the wheel, installed into a new environment and used away from the tree; a test looks at what is in it)
+.PHONY: setup demo test test-all test-wheel check docs audit fuzz bench study synthetic-checkpoint clean
 
 setup: .venv/installed
 
@@ -25,7 +21,7 @@ test: setup
 	$(PYTEST) -n $(WORKERS) --dist loadscope
 
 test-all: setup
-	$(BIN)/python -m pip install --quiet --editable ".[dev,tensorboard,web,docs]" playwright
+	$(BIN)/python -m pip install --quiet --editable ".[dev,tensorboard,web,docs]" playwright nbclient ipykernel
 	$(PYTEST) -n $(WORKERS) --dist loadscope -m ""
 
 # Into a new environment, with all that it needs, and used from an empty folder: PyTorch's 5 GB are unpacked once more.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +20,9 @@ from clipgap.web.session import draw_streets
 from tests.runs import make_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+NOTEBOOK = EXAMPLES / "clipgap_in_ten_minutes.ipynb"
+SHORTEST = {"SCENES": "8", "STEPS": "2", "FIT_STEPS": "1"}
+"""The settings at the top of the notebook that let it go by fast, and learn nothing."""
 
 
 def run(name: str, *words: object) -> str:
@@ -26,12 +33,8 @@ def run(name: str, *words: object) -> str:
 
 
 def test_every_example_is_tested() -> None:
-    assert {file.name for file in EXAMPLES.glob("*.py")} == {
-        "onnx_numpy.py",
-        "own_loop.py",
-        "predict_to_sqlite.py",
-        "ray_train.py",
-    }
+    programs = {"onnx_numpy.py", "own_loop.py", "predict_to_sqlite.py", "ray_train.py"}
+    assert {file.name for file in EXAMPLES.iterdir() if file.is_file()} == {*programs, NOTEBOOK.name}
 
 
 def test_a_loop_of_ones_own(tmp_path: Path) -> None:
@@ -80,3 +83,39 @@ def test_an_exported_detector_without_torch(tmp_path: Path, monkeypatch: pytest.
     ]
     corners = [side for _, found in expected for box in found.xyxy for side in box]
     assert [float(side) for row in rows for side in row[3:]] == pytest.approx(corners, abs=0.06)
+
+
+def test_the_notebook_is_stored_without_what_a_run_leaves() -> None:
+    content = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    assert (content["nbformat"], content["nbformat_minor"]) == (4, 5)
+    names = [cell["id"] for cell in content["cells"]]
+    assert len(set(names)) == len(names)
+    for cell in content["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            assert (cell["outputs"], cell["execution_count"], cell["metadata"]) == ([], None, {}), cell["id"]
+            ast.parse(source, cell["id"])
+        for target in re.findall(r"\]\(([^)#:]+)\)", source if cell["cell_type"] == "markdown" else ""):
+            assert (EXAMPLES / target).exists(), f"{cell['id']} links to {target}"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # Jupyter's own
+def test_the_notebook_runs_from_top_to_bottom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    for name, value in {**SHORTEST, "TMPDIR": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = {cell["id"]: cell["outputs"] for cell in notebook.cells if cell["cell_type"] == "code"}
+    assert "mean of targets" in text_of(shown["compare"])
+    assert "an image taken on a fog day {'before'" in text_of(shown["fit"])
+    assert all("image/png" in shown[name][-1]["data"] for name in ("look", "sheet"))
+    (made,) = tmp_path.glob("clipgap_*")
+    assert {"world", "base", "robust"} == {path.name for path in made.iterdir() if path.is_dir()}
+
+
+def text_of(outputs: list[dict[str, Any]]) -> str:
+    return "".join(one["text"] for one in outputs if one.get("name") == "stdout")
