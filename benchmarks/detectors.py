@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.plain_detector import make_plain
 from clipgap.clip import load_clip
-from clipgap.config import ClipConfig, DetectorConfig, ImageConfig, load_config
+from clipgap.config import ClipConfig, DetectorConfig, Graphs, ImageConfig, load_config
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.compiled import compile_heads
 from clipgap.export import OnnxDetector, export_onnx
@@ -103,13 +103,13 @@ def inference(plain: bool = False, size: Size = REAL, bf16: bool = False, **sett
     return lambda: model.detect(images, [(size.height, size.width)])[0]
 
 
-def onnx_inference(size: Size = REAL) -> Work:
+def onnx_inference(size: Size = REAL, graphs: Graphs = "one") -> Work:
     """The exported detector on the same image, with as many threads as torch has."""
     with tempfile.TemporaryDirectory(prefix="clipgap_bench_") as folder:
         out = Path(folder) / "onnx"
         # In a process of its own: the exporter's memory is not the runtime's.
         with pool(1) as exporter:
-            exporter.submit(_export, size, out).result()
+            exporter.submit(_export, size, out, graphs).result()
         model = OnnxDetector.load(out, torch.get_num_threads())
     images, _ = street(1, size)
     picture = (images[0] * 255).round().byte().permute(1, 2, 0).numpy()
@@ -122,5 +122,5 @@ def onnx_inference(size: Size = REAL) -> Work:
     return detect
 
 
-def _export(size: Size, out: Path) -> None:
-    export_onnx(detector(size=size, box_score_thresh=0.0), out)
+def _export(size: Size, out: Path, graphs: Graphs) -> None:
+    export_onnx(detector(size=size, box_score_thresh=0.0), out, graphs)
