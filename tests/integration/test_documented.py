@@ -165,7 +165,7 @@ def test_clear_day_labels_become_a_robust_detector_in_six_commands(
     for line in told:
         run(line, capfd)
     assert (photos / "report.html").is_file()
-    for line in lines(ROOT / "docs/onnx.md")[1:]:
+    for line in commands(ROOT / "docs/onnx.md")[:3]:
         run(line.replace("--out predictions", "--out by_onnx"), capfd)
     run_python(ROOT / "docs/onnx.md")
 

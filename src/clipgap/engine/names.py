@@ -44,9 +44,10 @@ def is_saved(checkpoint: Path) -> bool:
 def hash_of_detector(folder: Path) -> str:
     """A hash of what makes a detector: of whichever of its files are there."""
     whole = hashlib.sha256()
-    for name in ("config.yaml", "model.safetensors", "detector.json", "features.onnx", "regions.onnx"):
-        if (folder / name).is_file():
-            whole.update(bytes.fromhex(hash_of_file(folder / name)))
+    named = (folder / name for name in ("config.yaml", "model.safetensors", "detector.json"))
+    for file in (*named, *sorted(folder.glob("*.onnx"))):
+        if file.is_file():
+            whole.update(bytes.fromhex(hash_of_file(file)))
     return whole.hexdigest()[:16]
 
 

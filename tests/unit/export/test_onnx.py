@@ -18,6 +18,8 @@ from clipgap.detector import Detector
 from clipgap.engine.evaluate import evaluate
 from clipgap.errors import ClipgapError, ConfigError, DataError, WeightsError
 from clipgap.export import OnnxDetector, export_onnx, is_exported
+from clipgap.export.one_graph import inputs_of
+from clipgap.export.tracing import session_of
 from tests.datasets import data_config, make_voc, voc_xml
 from tests.unit.detector.test_model import make_detector
 
@@ -105,6 +107,21 @@ def test_images_of_several_sizes_together_as_in_pytorch(exported: tuple[Detector
     expected = detector.predict(list(images), batch_size=together)
     for found, plain in zip(ours.predict(list(images), batch_size=3), expected, strict=True):
         assert_same(found, plain)
+
+
+def test_openvino_reads_one_graph_as_it_is(exported: tuple[Detector, Path]) -> None:
+    openvino = pytest.importorskip("openvino")
+    _, folder = exported
+    ours = OnnxDetector.load(folder, threads=1)
+    if ours.spec.graphs == "two":
+        pytest.skip("there is one graph only")
+    inputs = inputs_of(
+        [np.random.default_rng(2).random((3, *size), dtype=np.float32) for size in ((96, 128), (90, 64))]
+    )
+    precise = {"INFERENCE_PRECISION_HINT": "f32"}
+    found = openvino.Core().compile_model(str(folder / "detector.onnx"), "CPU", precise)(inputs)
+    expected = session_of(folder / "detector.onnx", 1).run(["scores"], inputs)[0]
+    np.testing.assert_allclose(found["scores"], expected, atol=1e-3)
 
 
 def test_where_nothing_can_be_seen_nothing_is_found(exported: tuple[Detector, Path]) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from clipgap.detector import Detector, as_seen
 from clipgap.detectors import MINI_WORLD
+from clipgap.engine.names import hash_of_detector
 from clipgap.errors import ConfigError
 from clipgap.export import OnnxDetector, export_onnx
 from clipgap.export.folder import write_exported
@@ -96,3 +97,11 @@ def test_what_does_not_go_together_is_told(detector: Detector, tmp_path: Path) -
     with pytest.raises(ConfigError, match="precision int8: images are needed to find the range of its numbers"):
         export_onnx(detector, tmp_path / "out", precision="int8")
     assert not (tmp_path / "out").exists()
+
+
+def test_another_graph_is_another_detector(copied: Path) -> None:
+    """What is kept of an exported detector is known by all of its bytes."""
+    before = hash_of_detector(copied)
+    file = copied / "detector.onnx"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    assert hash_of_detector(copied) != before
