@@ -89,6 +89,6 @@ def test_mathematics_is_set_and_bars_are_bars(site: Path) -> None:
 
 def test_docstrings_are_in_it(site: Path) -> None:
     page = (site / "api/clipgap.html").read_text(encoding="utf-8")
-    for name in ("clipgap.train", "clipgap.Detector", "clipgap.load_config"):
+    for name in ("clipgap.train", "clipgap.Detector", "clipgap.Detector.predict", "clipgap.load_config"):
         assert f'id="{name}"' in page
     assert "Raises" in page
