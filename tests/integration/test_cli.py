@@ -337,6 +337,7 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "a folder that is no run": (["evaluate", "."], ".: holds no detector"),
     "a folder that is no detector": (["evaluate", ".", "--config", "C"], ".: holds no detector"),
     "exporting what is no detector": (["export", ".", "--out", "o"], ".: holds no detector"),
+    "exporting what is exported": (["export", "ONNX", "--out", "o"], "onnx: is exported already; export the run"),
     "a score that is none": (["predict", "RUN", "x.jpg", "--draw-score", "2"], "'--draw-score': must be less than or"),
     "nothing to predict on": (["predict", "RUN", "nowhere.jpg", "--out", "o"], "nowhere.jpg: no such file"),
     "an address to predict on": (["predict", "RUN", "https://a.org/b.jpg", "--out", "o"], "b.jpg: predict reads files"),

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clipgap.config import DataConfig, DomainConfig, RunConfig, load_data_config
-from clipgap.engine.names import CONFIG
+from clipgap.engine.names import CONFIG, EXPORTED
 from clipgap.errors import ConfigError, WeightsError
 
 OF_SCORING = ("data", "evaluate", "run")
 """Sections of a run config that `evaluate` reads."""
+OF_DETECTORS = ("config.yaml", EXPORTED)
+"""What tells a detector's settings, of a run or by itself, and exported."""
 
 
 def require_folders(data: DataConfig, domains: Iterable[DomainConfig]) -> None:
@@ -47,7 +49,7 @@ def require_offsets(config: RunConfig) -> None:
 
 def holds_detector(folder: Path) -> bool:
     """Whether a folder may hold a detector: of a run, by itself, or exported."""
-    return any((folder / name).is_file() for name in ("config.yaml", "detector.json"))
+    return any((folder / name).is_file() for name in OF_DETECTORS)
 
 
 def require_detector(folder: Path) -> None:
@@ -74,9 +76,10 @@ def require_settings_of_scoring(settings: list[str], run: Path) -> None:
         key = one.partition("=")[0]
         section = key.partition(".")[0]
         if section in RunConfig.model_fields and section not in OF_SCORING:
+            own = next(run / name for name in OF_DETECTORS if (run / name).is_file())
             raise ConfigError(
-                f"--set {key}: has no effect on scores: the detector was made with its own, which is in "
-                f"{run}/config.yaml; settings of {', '.join(OF_SCORING)} count here"
+                f"--set {key}: has no effect on scores: the detector was made with its own, which is in {own}; "
+                f"settings of {', '.join(OF_SCORING)} count here"
             )
 
 

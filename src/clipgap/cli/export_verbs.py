@@ -12,7 +12,7 @@ from clipgap.cli.commands import command, free
 from clipgap.cli.early import require_detector, trained_on
 from clipgap.cli.options import Json
 from clipgap.config import GraphPrecision, Graphs
-from clipgap.engine.names import CONFIG
+from clipgap.engine.names import CONFIG, EXPORTED
 from clipgap.engine.predict.inputs import find_inputs, is_video
 from clipgap.errors import ConfigError, DataError, WeightsError
 from clipgap.files import require_new
@@ -24,7 +24,9 @@ CALIBRATED_ON = 64
 """Most images that the ranges of 8 bits are taken from."""
 GRAPHS = "one: from pixels to detections; two: proposals are chosen between them, in less memory."
 PRECISION = "Of the networks in one graph; int8: their convolutions."
-CALIBRATE = f"For int8: a folder or glob of pictures as the detector will see, of which {CALIBRATED_ON} are looked at."
+CALIBRATE = (
+    f"For int8: a folder or glob of pictures as the detector will see, of which at most {CALIBRATED_ON} are looked at."
+)
 
 
 def export(
@@ -38,12 +40,14 @@ def export(
     """Write a detector as ONNX graphs, and check them against PyTorch."""
     require_detector(run)
     require_new(out, "--out")
+    if (run / EXPORTED).is_file():
+        raise WeightsError(f"{run}: is exported already; export the run or the Detector folder that it was made from")
     if (precision == "int8") != (calibrate is not None):
         raise ConfigError("--precision int8 and --calibrate PICTURES go together: it needs to know their range")
     known = trained_on(run)
     if known:
         known.refuse_inside(out, "--out")
-    pictures = _chosen(calibrate) if calibrate else []
+    pictures = [] if calibrate is None else _chosen(calibrate)
     from clipgap.detector import Detector, as_seen
     from clipgap.export import export_onnx
 
@@ -71,7 +75,7 @@ def _tell(exported: Exported, run: Path, out: Path, precision: GraphPrecision) -
         say(f"{out / name}: ONNX opset {exported.opset}, {precision}, {(out / name).stat().st_size / 1e6:.1f} MB")
         for tensor, shape in tensors.items():
             say(f"  {tensor:<10} {shape}")
-    say(f"{out}: differs from PyTorch by {exported.difference:.0e} at most")
+    say(f"{out}: on random images it differs from PyTorch by {exported.difference:.0e} at most")
     if (run / CONFIG).is_file():
         say(f"next: {command('evaluate', out, '--config', run / CONFIG)}")
 

@@ -56,6 +56,6 @@ def as_picture(image: ImageLike) -> Image.Image:
     if not isinstance(image, np.ndarray):
         kinds = "a file's path, a PIL picture, an RGB array (H, W, 3) of uint8, or a list of these"
         raise DataError(f"predict takes {kinds}; got {type(image).__name__}")
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise DataError(f"expected an RGB array (H, W, 3) of uint8, got {image.shape} of {image.dtype}")
     return Image.fromarray(image)

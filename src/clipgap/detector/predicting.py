@@ -44,6 +44,9 @@ class Predicting:
     ) -> supervision.Detections | list[supervision.Detections]:
         """Detections in files, PIL pictures or RGB arrays (H, W, 3) uint8; a list of them for a list.
 
+        A file is turned by its EXIF, laid on white where it is transparent, and scaled down from 16 bits; a PIL picture
+        that is not RGB is converted as PIL does it, and not turned.
+
         `class_id` counts from 0 in the order of `classes`; the names are in `data["class_name"]`.
 
         Args:
@@ -94,5 +97,4 @@ def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     if size < 1:
         raise ValueError(f"batch_size: expected 1 or more, got {size}")
     left = iter(items)
-    while batch := list(islice(left, size)):
-        yield batch
+    return iter(lambda: list(islice(left, size)), [])

@@ -22,6 +22,8 @@ LOGS = "logs"
 """The folder of `run.loggers`."""
 DETECTIONS = "detections"
 """The folder beside a detector's files in which `evaluate` keeps what was detected."""
+EXPORTED = "detector.json"
+"""What `clipgap export` writes beside its graphs."""
 UNSAVED = (CONFIG, RECORD, METRICS, LOGS)
 """All that a run leaves before its first checkpoint, where nothing went wrong."""
 
@@ -44,7 +46,7 @@ def is_saved(checkpoint: Path) -> bool:
 def hash_of_detector(folder: Path) -> str:
     """A hash of what makes a detector: of whichever of its files are there."""
     whole = hashlib.sha256()
-    named = (folder / name for name in ("config.yaml", "model.safetensors", "detector.json"))
+    named = (folder / name for name in ("config.yaml", "model.safetensors", EXPORTED))
     for file in (*named, *sorted(folder.glob("*.onnx"))):
         if file.is_file():
             whole.update(bytes.fromhex(hash_of_file(file)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from clipgap.export.survivors import survivors, survivors_onnx
 from clipgap.export.tracing import session_of, write_graph
 
 FILE = "detector.onnx"
+LEAST = 2 * STRIDE
+"""Pixels of a side: less would leave layer4 without a cell."""
 INPUTS, OUTPUTS = ("images", "sizes"), ("boxes", "scores", "labels")
 
 
@@ -44,7 +46,9 @@ class WholeDetector(nn.Module):
         height, width = sizes[:, 0], sizes[:, 1]
         row, column = torch.arange(images.shape[2])[:, None], torch.arange(images.shape[3])
         seen = (row < height[:, None, None]) & (column < width[:, None, None])
-        features = self.backbone(self.normalize(images) * seen[:, None])  # as `Preprocess`: zeros after normalisation
+        images = self.normalize(images) * seen[:, None]  # as `Preprocess`: zeros after normalisation
+        short: Any = [torch.sym_max(LEAST - side, 0) for side in images.shape[2:]]
+        features = self.backbone(F.pad(images, (0, short[1], 0, short[0])))
         corner = torch.stack([width, height, width, height], 1).float()[:, None]
         proposals, there = self._proposals(features, corner)
         boxes, scores = self._read(features, proposals, there)
@@ -132,7 +136,7 @@ class OneGraph:
 def inputs_of(images: Sequence[Array]) -> dict[str, Array]:
     """The graph's inputs, from images (3, H, W) in [0, 1] of any sizes: one batch, padded with zeros."""
     sizes = np.array([image.shape[1:] for image in images], dtype=np.int64)
-    rows, columns = np.maximum(sizes.max(0), 2 * STRIDE)  # less would leave layer4 without a cell
+    rows, columns = sizes.max(0)
     batch = np.zeros((len(images), 3, rows, columns), dtype=np.float32)
     for place, image, (height, width) in zip(batch, images, sizes, strict=True):
         place[:, :height, :width] = image

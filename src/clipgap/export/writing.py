@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,5 +102,6 @@ def _shape(value: Any) -> str:
     import onnx
 
     tensor = value.type.tensor_type
-    sides = ", ".join(side.dim_param or str(side.dim_value) for side in tensor.shape.dim)
+    named = (side.dim_param or str(side.dim_value) for side in tensor.shape.dim)
+    sides = ", ".join("?" if re.search(r"\W|^s\d+$", side) else side for side in named)  # `?`: follows from others
     return f"{onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)} ({sides})"

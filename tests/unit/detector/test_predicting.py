@@ -47,5 +47,7 @@ def test_what_is_no_video_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_text("no film")
     with pytest.raises(DataError, match="not a video that OpenCV reads"):
         make_detector().stream(tmp_path / "film.mp4")
+    with pytest.raises(DataError, match=r"expected an RGB array \(H, W, 3\) of uint8, got \(0, 5, 3\)"):
+        make_detector().predict(np.zeros((0, 5, 3), np.uint8))
     with pytest.raises(ValueError, match="batch_size: expected 1 or more, got 0"):
         make_detector().predict([Image.new("RGB", (64, 64))], batch_size=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,19 @@ def test_it_is_scored_as_pytorch_is(exported: tuple[Detector, Path], tmp_path: P
         evaluate(ours, load_domains(config), EvaluateConfig(precision="bf16-mixed"), show=False)
 
 
+@pytest.mark.parametrize("size", [(10, 100), (40, 5)])
+def test_a_graph_by_itself_takes_images_of_any_size(exported: tuple[Detector, Path], size: tuple[int, int]) -> None:
+    detector, folder = exported
+    if OnnxDetector.load(folder, threads=1).spec.graphs == "two":
+        pytest.skip("they are not used by themselves")
+    image = np.random.default_rng(3).random((3, *size), dtype=np.float32)
+    boxes, scores, _ = session_of(folder / "detector.onnx", 1).run(None, inputs_of([image]))
+    (expected,) = detector.detect([torch.from_numpy(image)], [size])
+    assert (scores > 0).sum() == len(expected["scores"])
+    np.testing.assert_allclose(scores[0, : len(expected["scores"])], expected["scores"], atol=1e-3)
+    assert boxes[0].max() <= max(size)
+
+
 def test_images_of_several_sizes_together_as_in_pytorch(exported: tuple[Detector, Path]) -> None:
     detector, folder = exported
     rng = np.random.default_rng(1)
@@ -147,6 +161,12 @@ def test_what_is_missing_or_foreign_is_told(exported: tuple[Detector, Path], tmp
     (tmp_path / "detector.json").write_text("[]")
     with pytest.raises(WeightsError, match="not of a detector exported by this version"):
         OnnxDetector.load(tmp_path)
+    (tmp_path / "detector.json").write_bytes((folder / "detector.json").read_bytes())
+    for key, value in (("classes", ["car"]), ("precision", "int8"), ("description", "another")):
+        changed = json.loads((folder / "detector.json").read_text()) | {key: value}
+        (tmp_path / "detector.json").write_text(json.dumps(changed))
+        with pytest.raises(WeightsError, match=r"detector\.json: damaged, or changed: what is exported is fixed"):
+            OnnxDetector.load(tmp_path)
     (tmp_path / "detector.json").write_bytes((folder / "detector.json").read_bytes())
     with pytest.raises(WeightsError, match=rf"{name} is missing"):
         OnnxDetector.load(tmp_path)
