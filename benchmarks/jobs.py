@@ -177,7 +177,7 @@ JOBS = {
         same_detections,
         rounds=5,
         bars={"exact": ">= 1.5 x", "roi: dense": ">= 10 x"},
-        compared=("exact", "ONNX Runtime"),
+        compared=("exact", "ONNX Runtime, one graph", "ONNX Runtime, two graphs"),
     ),
     "inference_tiny": Job(
         "inference, tiny CLIP, 288 x 480, 100 proposals",

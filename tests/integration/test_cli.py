@@ -92,16 +92,19 @@ def test_an_exported_run_predicts_the_same(trained: Path, run: Run, tmp_path: Pa
     assert abs(len(found) - len(ours)) <= 0.05 * len(found)
     code, out, _ = run("evaluate", tmp_path / "onnx", "--config", trained / "config.yaml")
     assert (code, "weights: clip.pt" in out, "exported to ONNX" in out) == (0, True, True)
-    code, _, err = run("export", trained / "run", "--out", tmp_path / "int8", "--precision", "int8")
-    assert (code, "--precision int8 and --calibrate PICTURES go together" in err) == (2, True)
+    code, _, err = run("evaluate", tmp_path / "onnx")
+    assert (code, "onnx: has no run.yaml to say what to score; give --config" in err) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_run_is_exported_in_8_bits(trained: Path, run: Run, tmp_path: Path) -> None:
+    pictures = trained / "data/daytime_foggy/VOC2007/JPEGImages"
     code, out, _ = run(
         "export", trained / "run", "--out", tmp_path / "int8", "--precision", "int8", "--calibrate", pictures
     )
     assert (code, "int8/detector.onnx: ONNX opset" in out, "  scores     float32 (images, " in out) == (0, True, True)
     code, out, _ = run("evaluate", tmp_path / "int8", "--config", trained / "config.yaml")
     assert (code, "exported to ONNX in int8" in out) == (0, True)
-    code, _, err = run("evaluate", tmp_path / "onnx")
-    assert (code, "onnx: has no run.yaml to say what to score; give --config" in err) == (2, True)
 
 
 @pytest.mark.parametrize("setting", ["detector.rpn_post_nms_top_n_test=9", "image.short_side=64", "recipe=robust"])
@@ -337,6 +340,10 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "a folder that is no run": (["evaluate", "."], ".: holds no detector"),
     "a folder that is no detector": (["evaluate", ".", "--config", "C"], ".: holds no detector"),
     "exporting what is no detector": (["export", ".", "--out", "o"], ".: holds no detector"),
+    "8 bits without pictures": (
+        ["export", "RUN", "--out", "o", "--precision", "int8"],
+        "--precision int8 and --calibrate PICTURES go together",
+    ),
     "exporting what is exported": (["export", "ONNX", "--out", "o"], "onnx: is exported already; export the run"),
     "a score that is none": (["predict", "RUN", "x.jpg", "--draw-score", "2"], "'--draw-score': must be less than or"),
     "nothing to predict on": (["predict", "RUN", "nowhere.jpg", "--out", "o"], "nowhere.jpg: no such file"),
