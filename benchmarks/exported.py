@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks.__main__ import machine
+from clipgap.cli.export_verbs import CALIBRATED_ON
 from clipgap.config import load_config
 from clipgap.data import Domains, load_domains
 from clipgap.detector import Detector, as_seen
@@ -37,7 +38,6 @@ EXPORTS = {
     "ONNX, one graph, float16": ("one", "float16"),
     "ONNX, one graph, int8": ("one", "int8"),
 }
-CALIBRATED_ON = 64
 
 
 def main() -> None:
@@ -117,7 +117,7 @@ def scores(way: Any, domains: Domains) -> dict[str, Any]:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [
-        "| way | MB | ms a detection | times faster | AP50 of the source | mean of targets |",
+        "| way | MB | ms a detection | times faster | AP50, source | AP50, targets |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:

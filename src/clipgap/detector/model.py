@@ -14,16 +14,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import clip_boxes_to_image
 
 from clipgap.clip import Backbone, RoiPart, set_batch_norm
 from clipgap.config import DetectionPrecision, PromptsConfig
 from clipgap.detector.fusion import FrozenClip
 from clipgap.detector.heads import BoxPredictor, MeanPool, make_classifier
+from clipgap.detector.pictures import in_original
 from clipgap.detector.predicting import Predicting
 from clipgap.detector.preprocess import Preprocess
 from clipgap.detector.roi_heads import DetectionHeads
-from clipgap.detector.rpn import ProposalNetwork, not_empty
+from clipgap.detector.rpn import ProposalNetwork
 from clipgap.detector.spec import DetectorSpec
 from clipgap.detector.stored import Stored
 from clipgap.group import Group
@@ -151,12 +151,9 @@ class Detector(Predicting, Stored):
         device = next(self.parameters()).device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.half_precision):
             results: list[dict[str, Tensor]] = self([image.to(device) for image in images])
-        for image, size, found in zip(images, sizes, results, strict=True):
-            scale = found["boxes"].new_tensor([size[1] / image.shape[2], size[0] / image.shape[1]] * 2)
-            found["boxes"] = clip_boxes_to_image(found["boxes"] * scale, size)
-            keep = not_empty(found["boxes"])
-            found.update({key: value[keep] for key, value in found.items()})
-        return results
+        return [
+            in_original(found, image.shape[1:], size) for image, size, found in zip(images, sizes, results, strict=True)
+        ]
 
     def tower_parts(self) -> list[torch.nn.Module]:
         """What came from CLIP's image tower: all but the RPN, the predictor and a pooling of our own."""

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
+from torchvision.ops import clip_boxes_to_image
 
 from clipgap.config import ImageConfig
 from clipgap.data import read_image, resize_size, to_tensor
+from clipgap.detector.rpn import not_empty
 from clipgap.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,6 +35,20 @@ def to_supervision(found: dict[str, Tensor], classes: Sequence[str], score: floa
         class_id=class_id,
         data={"class_name": np.array(classes)[class_id]},
     )
+
+
+def in_original(found: dict[str, Tensor], seen: Sequence[int], original: tuple[int, int]) -> dict[str, Tensor]:
+    """torchvision's result for a resized image in the pixels of its original, without boxes that are empty there.
+
+    Args:
+        found: `boxes`, `scores`, `labels`.
+        seen: (height, width) of the resized image.
+        original: the same of the original.
+    """
+    scale = found["boxes"].new_tensor([original[1] / seen[1], original[0] / seen[0]] * 2)
+    boxes = clip_boxes_to_image(found["boxes"] * scale, original)
+    keep = not_empty(boxes)
+    return {key: value[keep] for key, value in (found | {"boxes": boxes}).items()}
 
 
 def as_seen(image: ImageLike, config: ImageConfig) -> tuple[Tensor, tuple[int, int]]:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from clipgap.config import DetectionPrecision
+from clipgap.detector.pictures import in_original
 from clipgap.detector.predicting import Predicting
 from clipgap.errors import ConfigError
 from clipgap.export.folder import FORMS, ExportedSpec, read_exported
-from clipgap.export.form import in_original
 
 
 class OnnxDetector(Predicting):
@@ -62,7 +62,6 @@ class OnnxDetector(Predicting):
         results = []
         arrays = [image.cpu().numpy() for image in images]
         for image, size, found in zip(arrays, sizes, self._form.detect(arrays), strict=True):
-            rows, columns = image.shape[1:]
-            boxes, scores, labels = map(torch.from_numpy, in_original(found, (rows, columns), size))
-            results.append({"boxes": boxes, "scores": scores, "labels": labels + 1})
+            boxes, scores, labels = map(torch.from_numpy, found)
+            results.append(in_original({"boxes": boxes, "scores": scores, "labels": labels + 1}, image.shape[1:], size))
         return results

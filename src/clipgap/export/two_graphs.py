@@ -22,10 +22,12 @@ from torch.export import Dim
 from clipgap.clip import STRIDE
 from clipgap.config import DetectorConfig
 from clipgap.detector import Detector, DetectorSpec
-from clipgap.export.form import Array, Found, clip, not_empty
+from clipgap.export.form import Array, Found
 from clipgap.export.tracing import difference, session_of, write_graph
 
 FEATURES_FILE, REGIONS_FILE = "features.onnx", "regions.onnx"
+BOXES = [[8.0, 8, 120, 100], [50, 30, 300, 200], [0, 0, 60, 60]]
+"""Of the regions that are traced."""
 REGIONS_AT_ONCE = 64
 """Regions of one call of the second graph: bounds the memory."""
 
@@ -62,20 +64,24 @@ class TwoGraphs:
         self._features, self._regions = (session_of(folder / name, threads) for name in self.files)
 
     @classmethod
-    def write(cls, detector: Detector, folder: Path) -> float:
-        """Both files, of a detector that is folded; how much their numbers differ from PyTorch's on another image."""
+    def write(cls, detector: Detector, folder: Path) -> None:
+        """Both files, of a detector that is folded."""
         features, regions = _Features(detector), _Regions(detector)
-        image, boxes = torch.rand(3, 256, 320), torch.tensor([[8.0, 8, 120, 100], [50, 30, 300, 200], [0, 0, 60, 60]])
+        image, boxes = torch.rand(3, 256, 320), torch.tensor(BOXES)
         maps = features(image)[2:]
         names = [f"map_{number}" for number in range(len(maps))]
         free: dict[str, Any] = {"image": {1: "height", 2: "width"}}
         write_graph(features, (image,), folder / FEATURES_FILE, (["image"], ["objectness", "deltas", *names]), free)
         free = {"boxes": {0: "regions"}, "maps": tuple({2: Dim.DYNAMIC, 3: Dim.DYNAMIC} for _ in maps)}
         write_graph(regions, (boxes, *maps), folder / REGIONS_FILE, (["boxes", *names], ["scores", "deltas"]), free)
-        other = torch.rand(3, 176, 240)
-        maps = features(other)[2:]
-        found = difference(features, folder / FEATURES_FILE, other)
-        return max(found, difference(regions, folder / REGIONS_FILE, boxes, *maps))
+
+    @classmethod
+    def differs(cls, detector: Detector, folder: Path) -> float:
+        """The largest difference of both from PyTorch's numbers, as a part of each output's largest, on one image."""
+        features, image = _Features(detector), torch.rand(3, 176, 240)
+        maps = features(image)[2:]
+        found = difference(features, folder / FEATURES_FILE, image)
+        return max(found, difference(_Regions(detector), folder / REGIONS_FILE, torch.tensor(BOXES), *maps))
 
     def detect(self, images: Sequence[Array]) -> list[Found]:
         """Of every image (3, H, W) in [0, 1] its detections, in its own pixels."""
@@ -88,7 +94,7 @@ class TwoGraphs:
         scores, moves = self._read_regions(maps, proposals)
         limit = math.log(config.box_growth_limit)
         boxes = _decode(moves.reshape(*scores.shape, 4), proposals[:, None], config.box_reg_weights, limit)
-        boxes, scores = clip(boxes[:, 1:], *image.shape[1:]), scores[:, 1:]
+        boxes, scores = _clip(boxes[:, 1:], *image.shape[1:]), scores[:, 1:]
         region, label = np.nonzero((scores > config.box_score_thresh) & np.isfinite(boxes).all(-1))
         boxes, scores = boxes[region, label], scores[region, label]
         keep = _nms(boxes, scores, config.box_nms_thresh, label)[: config.box_detections_per_img]
@@ -101,8 +107,8 @@ class TwoGraphs:
         best = np.argsort(-logits, kind="stable")[: config.rpn_pre_nms_top_n_test]
         anchors = _anchors(objectness.shape[0], objectness.shape[1], config)[best]
         boxes = _decode(deltas[best], anchors, config.rpn_reg_weights, math.log(config.box_growth_limit))
-        boxes, logits = clip(boxes, height, width), logits[best]
-        keep = not_empty(boxes) & np.isfinite(logits)
+        boxes, logits = _clip(boxes, height, width), logits[best]
+        keep = _not_empty(boxes) & np.isfinite(logits)
         boxes, logits = boxes[keep], logits[keep]
         return boxes[_nms(boxes, logits, config.rpn_nms_thresh)[: config.rpn_post_nms_top_n_test]]
 
@@ -149,3 +155,15 @@ def _nms(boxes: Array, scores: Array, threshold: float, labels: Array | None = N
         kept = cv2.dnn.NMSBoxesBatched(xywh, ranks, labels[order].tolist(), 0, threshold)
     stay: Array = order[np.sort(np.asarray(kept, dtype=np.int64).reshape(-1))]
     return stay
+
+
+def _clip(boxes: Array, height: int, width: int) -> Array:
+    """Boxes (..., 4) xyxy within an image."""
+    clipped: Array = np.clip(boxes, 0, np.array([width, height, width, height], dtype=np.float32))
+    return clipped
+
+
+def _not_empty(boxes: Array) -> Array:
+    """Which boxes (N, 4) have an area and finite corners (N,)."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return np.asarray((sides > 0).all(1) & np.isfinite(boxes).all(1))

@@ -70,21 +70,20 @@ def export_onnx(
     require_new(out, "--out")
     folded = detector.for_inference().cpu().to(memory_format=torch.contiguous_format)
     with new_folder(out) as half_made:
-        difference = FORMS[graphs].write(folded, half_made)
-        if precision != "float32":
-            difference = _with_fewer_bits(folded, half_made, precision, calibration)
+        FORMS[graphs].write(folded, half_made)
+        _with_fewer_bits(half_made, precision, calibration)
+        difference = FORMS[graphs].differs(folded, half_made)
         write_exported(half_made, detector.spec, graphs, precision)
         opset, files = _described([half_made / name for name in FORMS[graphs].files])
     return Exported(difference, opset, files)
 
 
-def _with_fewer_bits(folded: Detector, folder: Path, precision: GraphPrecision, calibration: Sequence[Tensor]) -> float:
+def _with_fewer_bits(folder: Path, precision: GraphPrecision, calibration: Sequence[Tensor]) -> None:
     (name,) = OneGraph.files
     if precision == "float16":
         to_half(folder / name)
-    else:
+    elif precision == "int8":
         to_int8(folder / name, (inputs_of([image.numpy()]) for image in calibration))
-    return OneGraph.differs(folded, folder)
 
 
 def _described(files: Sequence[Path]) -> tuple[int, dict[str, dict[str, str]]]:
