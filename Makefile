@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
 
-.PHONY: setup demo test test-all test-wheel check docs audit fuzz bench study synthetic-checkpoint clean
+.PHONY: setup demo test test-all test-wheel check docs audit fuzz bench gpu-check study synthetic-checkpoint clean
 
 setup: .venv/installed
 
@@ -50,10 +50,15 @@ fuzz: setup
 	-$(BIN)/python -m pip install --quiet --only-binary :all: atheris
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds 300 --out runs/fuzz
 
+# On a machine with a GPU: a table of all that needs one, to paste.
+gpu-check: setup
+	$(BIN)/python -m benchmarks.gpu_check
+
+# `make bench ONLY="inference train_step"` for single jobs.
 bench: setup
-	$(BIN)/python -m benchmarks --out bench.json
-	$(BIN)/python -m benchmarks.growth --out growth.json
-	$(BIN)/python -m benchmarks.slopes --out slopes.json
+	$(BIN)/python -m benchmarks --out bench.json $(if $(ONLY),--only $(ONLY))
+	$(if $(ONLY),,$(BIN)/python -m benchmarks.growth --out growth.json)
+	$(if $(ONLY),,$(BIN)/python -m benchmarks.slopes --out slopes.json)
 
 # Resumable: what has a result in runs/study is not done again. All of them take long; make study STUDIES=recipe does one.
 STUDIES = mini_world photos recipe recipe_long second photos_imagenet

@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.plain_detector import make_plain
 from clipgap.clip import load_clip
-from clipgap.config import ClipConfig, DetectorConfig, Graphs, ImageConfig, load_config
+from clipgap.config import BatchNorm, ClipConfig, DetectorConfig, Graphs, ImageConfig, load_config
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.engine.compiled import compile_heads
 from clipgap.export import OnnxDetector, export_onnx
@@ -31,6 +31,7 @@ class Size:
     height: int
     width: int
     detector: DetectorConfig
+    batch_norm: BatchNorm = "frozen"
 
 
 _PRESET = load_config("mini_world")
@@ -45,6 +46,7 @@ def detector(plain: bool = False, size: Size = REAL, **settings: Any) -> Detecto
         classes=CLASSES,
         tower=clip.spec.tower,
         description="benchmark",
+        batch_norm=size.batch_norm,
         image=ImageConfig(short_side=size.height, long_side=size.width),
         detector=DetectorConfig(**(size.detector.model_dump() | settings)),
     )

@@ -40,9 +40,9 @@ def card_peak() -> float:
     return torch.cuda.max_memory_allocated() / 2**30
 
 
-def matrix_product(device: str, side: int = 8192) -> Work:
+def matrix_product(device: str, side: int = 8192, kind: torch.dtype = torch.bfloat16) -> Work:
     """Gives operations a second."""
-    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
+    a, b = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
     return rate(lambda: torch.mm(a, b), device)
 
 

@@ -19,6 +19,7 @@ from benchmarks.levers import WAYS, lever_step
 from benchmarks.objective import fit_to_objective
 from benchmarks.plain_fit import PlainFit
 from benchmarks.plain_voc import plain_ap50
+from benchmarks.towers import ways_of_fit, ways_of_inference, ways_of_training
 from clipgap.clip import load_clip
 from clipgap.config import FitConfig
 from clipgap.engine.fitter import Fitter
@@ -39,6 +40,8 @@ class Job:
     """Ways whose peak memory is that of a part of their work."""
     compared: tuple[str, ...] = ("exact",)
     """The ways whose result is compared with the plain one's."""
+    floored: bool = False
+    """Whether to say what the operations alone would take, at the rate of matrix products on this machine."""
 
 
 def fit_step(plain: bool, crops: int = 60) -> Work:
@@ -189,6 +192,25 @@ JOBS = {
         },
         same_detections,
         rounds=9,
+    ),
+    "towers_fit": Job(
+        "step one, one iteration, 8 crops, 2 prompts",
+        ways_of_fit(),
+        rounds=1,
+        floored=True,
+    ),
+    "towers_train": Job(
+        "training step, 600 x 1067, batch 1, 512 regions",
+        ways_of_training(),
+        rounds=1,
+        floored=True,
+    ),
+    "towers_inference": Job(
+        "detection, 600 x 1067, 1000 proposals",
+        ways_of_inference(),
+        rounds=2,
+        bars={"RN101, roi: atrous, 300 proposals": ">= 0.67 x"},
+        floored=True,
     ),
     "voc_ap": Job(
         "VOC AP of 26,000 images, 500,000 detections",

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from benchmarks.plain_fit import openai_attention_pool
-from clipgap.clip import STRIDE, AttentionPool
+from clipgap.clip import AttentionPool
 from clipgap.detector import Detector
 from clipgap.detector.roi_heads import DetectionHeads
 
@@ -29,7 +29,8 @@ class PlainHeads(DetectionHeads):
     ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
         if self.training:
             proposals, _, labels, regression_targets = self.select_training_samples(proposals, targets)
-        regions = roi_align(features["0"], proposals, self.roi_size, 1 / STRIDE, self.sampling_ratio, aligned=True)
+        size, scale = self.tower.roi_size, 1 / self.tower.stride
+        regions = roi_align(features["0"], proposals, size, scale, self.sampling_ratio, aligned=True)
         out = self.box_head.layer4(regions)
         pool = self.box_head.pool
         embeddings = openai_attention_pool(pool, out) if isinstance(pool, AttentionPool) else pool(out)

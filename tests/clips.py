@@ -11,7 +11,7 @@ from open_clip.model import CLIPTextCfg
 from torch import Tensor, nn
 
 from clipgap.clip import Clip, ClipSpec, ModifiedResNetSpec
-from clipgap.clip.tower import redraw_batch_norm
+from clipgap.clip.tower import redraw_norms
 
 TINY = ClipSpec(
     ModifiedResNetSpec(embed_dim=32, image_size=64, layers=(1, 1, 2, 1), width=8),
@@ -25,8 +25,9 @@ def make_clip(spec: ClipSpec = TINY, seed: int = 0) -> Clip:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = spec.build()
-    redraw_batch_norm(model.visual, torch.Generator().manual_seed(seed))
-    for name, parameter in model.transformer.named_parameters():
+    redraw_norms(model.visual, torch.Generator().manual_seed(seed))
+    text = model.text if spec.tower.custom_text else model
+    for name, parameter in text.transformer.named_parameters():
         if "mlp" in name:  # loud enough for the activation to be heard
             parameter.data.mul_(3 if "c_fc" in name else 30)
     return Clip(model, spec, "tiny", f"random (seed {seed})")

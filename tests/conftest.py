@@ -1,8 +1,9 @@
-"""What all tests share: one torch thread, and where the photographs are."""
+"""What all tests share: one torch thread, Ctrl-C, and where the photographs are."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from hypothesis import settings
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
 settings.register_profile("clipgap", deadline=None)  # a machine that is busy is no fault
 settings.load_profile("clipgap")
 

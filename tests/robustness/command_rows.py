@@ -61,9 +61,9 @@ SETTINGS = (
     CommandRow("a long side below the short one", f"{SHOW}image.long_side=10", "long_side (10) must not be less than"),
     CommandRow("a device that is none", f"{SHOW}run.device=gpu", "expected 'auto', 'cpu', 'cuda' or 'mps', got 'gpu'"),
     CommandRow(
-        "a CLIP that is no ResNet",
-        f"{SHOW}clip.name=ViT-B-32",
-        "--set clip.name=ViT-B-32: no such CLIP: the detector needs a ResNet's maps; there are RN50, RN101",
+        "a CLIP that does not fit",
+        f"{SHOW}clip.name=EVA02-B-16",
+        "--set clip.name=EVA02-B-16: no such CLIP, or none that fits: there are RN50, RN101, convnext_base_w",
     ),
     CommandRow("blank names", f"{SHOW}data.classes=['',car]", "data.classes.0: must not be blank, got ''"),
     CommandRow("a setting that is not there", f"{SHOW}train.stps=3", "no such setting (did you mean steps? there are:"),

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from mmap import mmap
 from pathlib import Path
@@ -13,12 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 from benchmarks import __main__ as bench
-from benchmarks import gpu, growth, slopes
+from benchmarks import gpu, gpu_check, growth, slopes
 from benchmarks.detectors import MINI, Size, detector, inference, onnx_inference, street, training
 from benchmarks.files import BOXES, data_check, loading
 from benchmarks.jobs import JOBS, Job, same_detections
 from benchmarks.levers import WAYS, lever_step
 from benchmarks.memory import own_memory, own_peak
+from benchmarks.towers import fit_step
 
 from clipgap.config import ClipConfig, load_config
 
@@ -52,7 +54,7 @@ def test_ways_take_turns_and_are_compared_with_the_first(monkeypatch: pytest.Mon
 
 
 def test_a_job_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.argv", ["benchmarks", "nothing"])
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "nothing"])
     with pytest.raises(SystemExit):
         bench.main()
     assert "no job 'nothing'" in capsys.readouterr().err
@@ -77,11 +79,11 @@ def test_the_table_and_the_json_tell_the_same_and_that_there_is_no_gpu(
     monkeypatch.setitem(JOBS, "fake", Job("a job", {"plain": lambda: lambda: None}, rounds=2))
     monkeypatch.setattr(bench, "peak", lambda name, way: 0.25)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    monkeypatch.setattr("sys.argv", ["benchmarks", "fake", "--out", str(tmp_path / "bench.json")])
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "fake", "--out", str(tmp_path / "bench.json")])
     bench.main()
     content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
     printed = capsys.readouterr().out
-    assert content["command"] == f"python -m benchmarks fake --out {tmp_path / 'bench.json'}"
+    assert content["command"] == f"python -m benchmarks --only fake --out {tmp_path / 'bench.json'}"
     assert f"{content['machine']}, {content['precision']}" in printed
     assert bench.table(content["rows"]) in printed
     assert printed.count("no GPU here") == 1
@@ -253,3 +255,27 @@ def test_every_lever_can_be_timed_and_is_on(way: str) -> None:
         assert one == changed
     else:
         assert any(one != changed for one, changed in steps)
+
+
+@pytest.mark.parametrize("name", ["tiny-convnext", "tiny-vit"])
+def test_towers_of_every_family_are_timed_with_their_floor(name: str) -> None:
+    size = replace(SMALL, clip=ClipConfig(name=name, pretrained="random"))
+    detect, train, fit = inference(size=size, bf16=True), training(size=size), fit_step(size, crops=2, prompts=1)
+    assert len(detect()["boxes"]) > 0
+    assert all(math.isfinite(loss) for loss in (*train().values(), *fit()))
+    assert 0 < bench.floor(detect, bf16=True) < 10
+
+
+def test_the_gpu_check_tells_what_fails_and_goes_on(tmp_path: Path) -> None:
+    named = dict(gpu_check.checks(tmp_path, "cpu"))
+    chosen = ["tiny-vit: losses as on the CPU", "16-mixed", "tiny-vit: step one, step two, validation"]
+    rows = list(gpu_check.tried((name, named[name]) for name in chosen))
+    assert [found.split(":")[0].split(" ")[0] for _, found, _ in rows] == ["losses", "FAILED", "trained,"]
+    assert "| 16-mixed | FAILED: ConfigError: run.precision=16-mixed: a CPU has none" in gpu_check.shown(rows)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_the_check_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["gpu_check"])
+    assert gpu_check.main() == 1
+    assert "no GPU here" in capsys.readouterr().err

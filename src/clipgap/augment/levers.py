@@ -13,7 +13,7 @@ from clipgap.augment.offsets import OffsetFeatures
 from clipgap.augment.sometimes import Sometimes
 from clipgap.augment.statistics import Cells
 from clipgap.classes import said
-from clipgap.clip import c4_size
+from clipgap.clip import Trunk
 from clipgap.errors import ConfigError
 from clipgap.group import Group
 
@@ -54,7 +54,7 @@ class FeatureAugmentation(nn.Module):
             if isinstance(lever, Sometimes):
                 lever.group = group
 
-    def attach(self, transform: nn.Module, trunk: nn.Module, generator: torch.Generator) -> None:
+    def attach(self, transform: nn.Module, trunk: Trunk, generator: torch.Generator) -> None:
         """Let the levers move what a detector's trunk makes of its images, in training only; `generator` draws.
 
         Args:
@@ -78,7 +78,7 @@ class FeatureAugmentation(nn.Module):
         def finish(part: nn.Module, _: Any, features: Tensor) -> Tensor | None:
             if not part.training:
                 return None
-            cells = [(c4_size(h), c4_size(w)) for h, w in batch.pop().image_sizes] if batch else None
+            cells = [(trunk.cells(h), trunk.cells(w)) for h, w in batch.pop().image_sizes] if batch else None
             for lever, layer in zip(self.levers, self.layers, strict=True):
                 if layer is None:
                     features = moved_by(lever, features, generator, cells)

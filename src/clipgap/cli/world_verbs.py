@@ -12,6 +12,7 @@ from clipgap.cli.commands import command, setting, stopped_at_once
 from clipgap.cli.options import Device, Json, Resume
 from clipgap.config import RunSection
 from clipgap.engine.names import ALBUM, drawn, require_new_pretraining
+from clipgap.errors import ConfigError
 from clipgap.files import require_new, require_place
 
 app = typer.Typer(help="Draw the miniature weather world; pre-train the tiny CLIP on it.")
@@ -57,27 +58,33 @@ def pretrain(
     without_targets: Annotated[
         bool, typer.Option("--without-targets", help="Leave the four target conditions out: the control tower.")
     ] = False,
+    tower: Annotated[
+        Literal["resnet", "convnext", "vit"], typer.Option(help="Image tower; all have the resnet's text tower.")
+    ] = "resnet",
     seed: SeedOption = 0,
     workers: Workers = 2,
     resume: Resume = False,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Pre-train the tiny CLIP on crops and captions of worlds that no detector sees."""
+    """Pre-train a tiny CLIP on crops and captions of worlds that no detector sees."""
+    if without_targets and tower != "resnet":
+        raise ConfigError(f"--without-targets: the text tower that {tower} shares knows the targets; leave one out")
     if not resume:
         require_new_pretraining(out)
     require_place(out, "--out")
     from clipgap.cli.show import say
-    from clipgap.engine.pretrain import WEIGHTS, Pretraining
+    from clipgap.engine.pretrain import Pretraining
     from clipgap.engine.pretrain import pretrain as run
     from clipgap.engine.runtime import pick_device
     from clipgap.world import DOMAINS, TARGETS
 
     skipped = tuple(DOMAINS[name] for name in TARGETS) if without_targets else ()
-    recipe = Pretraining(seed=seed, scenes=scenes, steps=steps, skipped=skipped)
+    recipe = Pretraining(seed=seed, scenes=scenes, steps=steps, skipped=skipped, tower=tower)
     with stopped_at_once(drawn(out / ALBUM)):
         card = run(out, recipe, pick_device(RunSection(device=device or "auto")), workers, resume)
     if as_json:
-        typer.echo(json.dumps({"weights": str(out / WEIGHTS), "zero_shot": card["zero_shot"]}))
+        typer.echo(json.dumps({"weights": str(out / recipe.weights), "zero_shot": card["zero_shot"]}))
     else:
-        say(f"{out / WEIGHTS}: use it with --set clip.name=tiny --set clip.file={out / WEIGHTS}")
+        file = out / recipe.weights
+        say(f"{file}: use it with --set clip.name={recipe.name} --set clip.file={file}")

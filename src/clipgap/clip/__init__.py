@@ -2,16 +2,15 @@
 
 from clipgap.clip.backbone import Backbone
 from clipgap.clip.imagenet import load_backbone
-from clipgap.clip.load import TINY, cached_weights, load_clip
+from clipgap.clip.load import cached_weights, load_clip
 from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
-from clipgap.clip.tower import STRIDE, RoiPart, TowerSpec, Trunk, halve, set_batch_norm
+from clipgap.clip.tiny import TINIES, TINY, shipped_file
+from clipgap.clip.tower import RoiPart, TowerSpec, Trunk, halve, set_batch_norm
 from clipgap.clip.towers import AnyTowerSpec
-from clipgap.clip.towers.modified_resnet import IMAGE_MEAN, IMAGE_STD, AttentionPool, ModifiedResNetSpec, c4_size
+from clipgap.clip.towers.modified_resnet import AttentionPool, ModifiedResNetSpec
 
 __all__ = [
-    "IMAGE_MEAN",
-    "IMAGE_STD",
-    "STRIDE",
+    "TINIES",
     "TINY",
     "AnyTowerSpec",
     "AttentionPool",
@@ -22,11 +21,11 @@ __all__ = [
     "RoiPart",
     "TowerSpec",
     "Trunk",
-    "c4_size",
     "cached_weights",
     "clip_from_weights",
     "halve",
     "load_backbone",
     "load_clip",
     "set_batch_norm",
+    "shipped_file",
 ]

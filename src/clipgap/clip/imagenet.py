@@ -12,7 +12,7 @@ from torch import nn
 from clipgap.clip.backbone import Backbone
 from clipgap.clip.load import load_clip
 from clipgap.clip.places import require_places
-from clipgap.clip.tower import redraw_batch_norm
+from clipgap.clip.tower import redraw_norms
 from clipgap.clip.towers.efficientnet_lite import EfficientNetLiteSpec, published_names
 from clipgap.config import TEXTLESS, ClipConfig
 from clipgap.errors import WeightsError
@@ -52,7 +52,7 @@ def _random(config: ClipConfig) -> Backbone:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.random_seed)
         tower = spec.build()
-    redraw_batch_norm(nn.ModuleList(spec.parts(tower)), torch.Generator().manual_seed(config.random_seed))
+    redraw_norms(nn.ModuleList(spec.parts(tower)), torch.Generator().manual_seed(config.random_seed))
     return Backbone(tower, spec, config.name, f"random (seed {config.random_seed})")
 
 

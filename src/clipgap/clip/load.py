@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
-from open_clip.model import CLIPTextCfg
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
 
-from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
-from clipgap.clip.tower import redraw_batch_norm
-from clipgap.clip.towers.modified_resnet import ModifiedResNetSpec
+from clipgap.clip.model import Clip, ClipSpec, clip_from_weights, spec_of
+from clipgap.clip.tiny import TINIES, shipped_file
+from clipgap.clip.tower import redraw_norms
 from clipgap.config import TEXTLESS, ClipConfig
 from clipgap.errors import ConfigError, WeightsError
 from clipgap.unpickle import is_torchscript
 from clipgap.weights import read_file, require_finite, tensors_of
 
-TINY = ClipSpec(
-    ModifiedResNetSpec(embed_dim=128, image_size=128, layers=(1, 2, 3, 1), width=16),
-    CLIPTextCfg(context_length=32, vocab_size=49408, width=64, heads=1, layers=2),
-    quick_gelu=True,
-)
-"""A CLIP for demos, tests and the miniature world: 1.5 M image parameters, regions of 8 x 8."""
-TINY_FILE = Path(__file__).parent / "tiny_clip" / "tiny_clip.safetensors"
-"""Its weights, pre-trained on the miniature world (docs/world.md), with its card and log beside it."""
 OPENAI_MARKS = ("input_resolution", "context_length", "vocab_size")
 """Entries that only OpenAI's own files hold beside the weights."""
 CACHE = Path("~/.cache/clip")
@@ -68,7 +60,9 @@ def _from_file(path: Path, config: ClipConfig) -> Clip:
     from_openai = is_torchscript(path) or any(mark in weights for mark in OPENAI_MARKS)
     weights = {name: tensor for name, tensor in weights.items() if name not in OPENAI_MARKS}
     require_finite(weights, path, "the file is damaged, or of a training that diverged; fetch or save it again")
-    clip = clip_from_weights(weights, _quick_gelu(path, config, from_openai), config.name, path.name)
+    quick_gelu = _quick_gelu(path, config, from_openai)
+    clip = clip_from_weights(weights, quick_gelu, config.name, path.name, _known(config))
+    clip.tokenize.place = config.tokenizer or clip.tokenize.place
     _refuse_other_tower(clip, config, path)
     return clip
 
@@ -76,7 +70,7 @@ def _from_file(path: Path, config: ClipConfig) -> Clip:
 def _quick_gelu(path: Path, config: ClipConfig, from_openai: bool) -> bool:
     if config.quick_gelu is not None:
         return config.quick_gelu
-    if from_openai or config.name.endswith("-quickgelu") or config.name == "tiny":
+    if from_openai or config.name.endswith("-quickgelu") or config.name in TINIES:
         return True
     if config.pretrained:
         return bool(_tag(config.name, config.pretrained).get("quick_gelu", False))
@@ -87,24 +81,24 @@ def _quick_gelu(path: Path, config: ClipConfig, from_openai: bool) -> bool:
 
 
 def _refuse_other_tower(clip: Clip, config: ClipConfig, path: Path) -> None:
-    if config.name == "tiny":
+    if config.name in TINIES:
         return
-    expected = _spec(config.name, quick_gelu=False).tower
+    expected = _spec(config, clip.spec.quick_gelu).tower
     if clip.spec.tower != expected:
         raise WeightsError(f"{path}: holds {clip.spec.tower}, but clip.name={config.name} is {expected}")
 
 
 def _random(config: ClipConfig) -> Clip:
-    spec = TINY if config.name == "tiny" else _spec(config.name, bool(config.quick_gelu))
+    spec = _spec(config, bool(config.quick_gelu))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.random_seed)
         model = spec.build()
-    redraw_batch_norm(model.visual, torch.Generator().manual_seed(config.random_seed))
+    redraw_norms(model.visual, torch.Generator().manual_seed(config.random_seed))
     return Clip(model, spec, config.name, f"random (seed {config.random_seed})")
 
 
 def _from_tag(config: ClipConfig) -> Clip:
-    if config.name == "tiny":
+    if config.name in TINIES:
         return _shipped(config)
     tag = config.pretrained or "openai"
     known = _tag(config.name, tag)
@@ -115,8 +109,16 @@ def _from_tag(config: ClipConfig) -> Clip:
 
 def _shipped(config: ClipConfig) -> Clip:
     if config.pretrained not in (None, "world"):
-        raise WeightsError(f"clip.pretrained={config.pretrained}: no such weights of tiny (there are: world, random)")
-    clip = _from_file(TINY_FILE, config)
+        raise WeightsError(
+            f"clip.pretrained={config.pretrained}: no such weights of {config.name} (there are: world, random)"
+        )
+    file = shipped_file(config.name)
+    if not file.is_file():
+        raise WeightsError(
+            f"clip.name={config.name}: its weights are not shipped; `clipgap world pretrain` makes them: name the file "
+            "with clip.file, or set clip.pretrained=random"
+        )
+    clip = _from_file(file, config)
     clip.weights = "miniature world"
     return clip
 
@@ -125,10 +127,16 @@ def _download(name: str, tag: str, known: dict[str, Any]) -> Path:
     try:
         return Path(download_pretrained(known, prefer_hf_hub=False))  # checks the SHA-256 of what it finds or fetches
     except Exception as error:  # noqa: BLE001 (urllib, hub and hash errors: all mean that the file is not to be had)
+        fault = f"the weights {name} / {tag} are not on this machine and cannot be downloaded ({type(error).__name__})"
+        if not known.get("url"):
+            hub = f"https://huggingface.co/{known['hf_hub'].strip('/')}"
+            raise WeightsError(
+                f"{fault}. Fetch open_clip_model.safetensors of {hub}, and name it with clip.file=PATH"
+            ) from None
         wanted = str(known["url"])
         raise WeightsError(
-            f"the weights {name} / {tag} are not on this machine and cannot be downloaded ({type(error).__name__}). "
-            f"Fetch {wanted} elsewhere and put it at {CACHE / Path(wanted).name}, or name it with clip.file=PATH"
+            f"{fault}. Fetch {wanted} elsewhere and put it at {CACHE / Path(wanted).name}, "
+            "or name it with clip.file=PATH"
         ) from None
 
 
@@ -140,16 +148,36 @@ def _tag(name: str, tag: str) -> dict[str, Any]:
     return dict(known)
 
 
-def _spec(name: str, quick_gelu: bool) -> ClipSpec:
-    config = open_clip.get_model_config(_base(name))
-    assert config is not None, name  # the settings know no other names
-    vision = config["vision_cfg"]
-    tower = ModifiedResNetSpec(
-        embed_dim=config["embed_dim"], image_size=vision["image_size"], layers=vision["layers"], width=vision["width"]
-    )
-    text = CLIPTextCfg(**{key: value for key, value in config["text_cfg"].items() if key != "hf_model_name"})
-    return ClipSpec(tower, text, quick_gelu or name.endswith("-quickgelu"))
+def _known(config: ClipConfig) -> dict[str, Any]:
+    """Settings of a CLIP that no tensor tells."""
+    tiny = TINIES.get(config.name)
+    known = {"vision_cfg": tiny.tower.model_dump()} if tiny else open_clip_config(config.name)
+    vision = known["vision_cfg"]
+    cut = {"roi_blocks": config.roi_blocks or vision.get("roi_blocks"), "window": config.window}
+    return {**known, "vision_cfg": {**vision, **cut}}
+
+
+def _spec(config: ClipConfig, quick_gelu: bool) -> ClipSpec:
+    """The shape of the CLIP that a name stands for."""
+    if config.name in TINIES:
+        spec, cut = TINIES[config.name], _known(config)["vision_cfg"]
+        own = {key: value for key, value in cut.items() if key in type(spec.tower).model_fields}
+        return replace(spec, tower=type(spec.tower).model_validate(own))
+    sizes = open_clip_config(config.name)
+    quick_gelu |= config.name.endswith("-quickgelu")
+    parts = {key: value for key, value in sizes.items() if key in ("embed_dim", "vision_cfg", "text_cfg")}
+    make = open_clip.CustomTextCLIP if sizes.get("custom_text") else open_clip.CLIP
+    with torch.device("meta"):
+        weights = make(**parts, quick_gelu=quick_gelu).state_dict()
+    return spec_of(weights, quick_gelu, f"clip.name={config.name}", _known(config))
 
 
 def _base(name: str) -> str:
     return name.removesuffix("-quickgelu")
+
+
+def open_clip_config(name: str) -> dict[str, Any]:
+    """open_clip's settings of a model."""
+    config = open_clip.get_model_config(_base(name))
+    assert config is not None, name  # the settings know no other names
+    return dict(config)

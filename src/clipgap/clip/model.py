@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import open_clip
 import torch
@@ -16,23 +16,34 @@ from torch.nn import functional as F
 
 from clipgap.clip.backbone import Backbone, hash_of
 from clipgap.clip.places import require_places
-from clipgap.clip.towers.modified_resnet import ModifiedResNetSpec, ResNetRoiPart, ResNetTrunk
-from clipgap.errors import ConfigError, WeightsError
+from clipgap.clip.tokenizer import Tokenizer
+from clipgap.clip.tower import TowerSpec
+from clipgap.clip.towers import FAMILIES
+from clipgap.errors import WeightsError
+
+SIZES = ("context_length", "vocab_size", "width", "layers")
+"""Of a text tower, what its tensors tell."""
+STAND_IN = CLIPVisionCfg(layers=1, width=64, patch_size=32, image_size=32)
+"""A tower that open_clip makes in place of one that it has no settings for."""
 
 
 @dataclass(frozen=True)
 class ClipSpec:
     """The shape of a whole CLIP."""
 
-    tower: ModifiedResNetSpec
+    tower: TowerSpec
     text: CLIPTextCfg
     quick_gelu: bool
 
-    def build(self) -> open_clip.CLIP:
+    def build(self) -> open_clip.CLIP | open_clip.CustomTextCLIP:
         """A CLIP with open_clip's initial weights."""
-        tower = self.tower
-        vision = CLIPVisionCfg(layers=list(tower.layers), width=tower.width, image_size=tower.image_size)
-        return open_clip.CLIP(tower.embed_dim, vision, self.text, quick_gelu=self.quick_gelu).eval()
+        vision, make, more = self.tower.vision, open_clip.CLIP, {}
+        if self.tower.custom_text:
+            make, more = open_clip.CustomTextCLIP, {"init_logit_bias": -10.0}
+        model = make(self.tower.embed_dim, vision or STAND_IN, self.text, quick_gelu=self.quick_gelu, **more)
+        if vision is None:
+            model.visual = self.tower.build()
+        return model.eval()
 
 
 class Clip(Backbone):
@@ -45,12 +56,10 @@ class Clip(Backbone):
         True
     """
 
-    trunk: ResNetTrunk
-    roi_part: ResNetRoiPart
-
-    def __init__(self, model: open_clip.CLIP, spec: ClipSpec, name: str, weights: str) -> None:
+    def __init__(self, model: Any, spec: ClipSpec, name: str, weights: str, tokenizer: str | None = None) -> None:
         self.model = model.eval().requires_grad_(False)
         self.spec = spec
+        self.tokenize = Tokenizer(spec.text, tokenizer)
         super().__init__(model.visual, spec.tower, name, weights)
 
     def to(self, device: torch.device) -> Self:
@@ -63,17 +72,11 @@ class Clip(Backbone):
         """Text embeddings unit(T(p)) (N, D), float32.
 
         Raises:
-            ConfigError: a prompt is too long; open_clip would cut off its end without a word.
+            ConfigError: a prompt is too long, of which open_clip would cut off the end without a word, or a tokenizer
+                of the text tower's own is not to be had.
         """
-        length = self.spec.text.context_length
-        tokens = open_clip.tokenize(list(prompts), context_length=length + 1)
-        for prompt, last in zip(prompts, tokens[:, length].tolist(), strict=True):
-            if last:
-                raise ConfigError(
-                    f"prompt {prompt[:60]!r}...: longer than the {length} tokens that CLIP reads; shorten it"
-                )
-        tokens = tokens[:, :length]
-        return F.normalize(self.model.encode_text(tokens.to(self.model.logit_scale.device)), dim=-1)
+        tokens = self.tokenize(prompts).to(self.model.logit_scale.device)
+        return F.normalize(self.model.encode_text(tokens), dim=-1)
 
     @cached_property
     def weights_hash(self) -> str:
@@ -84,37 +87,52 @@ class Clip(Backbone):
         return f"CLIP {self.name}, weights: {self.weights}"
 
 
-def spec_of(weights: Mapping[str, Tensor], quick_gelu: bool, where: str) -> ClipSpec:
+def spec_of(
+    weights: Mapping[str, Tensor], quick_gelu: bool, where: str, known: Mapping[str, Any] | None = None
+) -> ClipSpec:
     """Read a CLIP's shape off its state dict.
 
+    Args:
+        weights: tensors in OpenAI's and open_clip's key names; only their shapes count.
+        quick_gelu: the activation, which no tensor tells.
+        where: the file, for messages.
+        known: open_clip's settings (`vision_cfg`, `text_cfg`), for what else no tensor tells.
+
     Raises:
-        WeightsError: it is no CLIP, or one whose image tower is not a ResNet.
+        WeightsError: it is no CLIP, or one whose image tower is of no known family.
     """
-    if "visual.proj" in weights:
-        raise WeightsError(f"{where}: a CLIP with a ViT image tower; clipgap needs a ResNet one (RN50, RN101, ...)")
+    visual = {name.removeprefix("visual."): one for name, one in weights.items() if name.startswith("visual.")}
+    family = next((one for one in FAMILIES.values() if one.has_text and one.mark in visual), None)
+    if family is None:
+        families = ", ".join(name for name, one in FAMILIES.items() if one.has_text)
+        raise WeightsError(f"{where}: no CLIP with an image tower that fits (there are {families}; docs/towers.md)")
     try:
-        blocks = [{name.split(".")[2] for name in weights if name.startswith(f"visual.layer{i}.")} for i in range(1, 5)]
-        grid = round(max(weights["visual.attnpool.positional_embedding"].shape[0] - 1, 0) ** 0.5)
-        embed_dim = weights["text_projection"].shape[1]
-        width = weights["visual.layer1.0.conv1.weight"].shape[0]
-        text_width = weights["ln_final.weight"].shape[0]
-        context, vocabulary = weights["positional_embedding"].shape[0], weights["token_embedding.weight"].shape[0]
-    except (KeyError, IndexError) as error:
-        raise WeightsError(f"{where}: no CLIP ResNet: it has no usable {error}") from None
-    text = CLIPTextCfg(
-        context_length=context,
-        vocab_size=vocabulary,
-        width=text_width,
-        heads=max(1, text_width // 64),
+        known = known or {}
+        text = _custom_text_of(weights, known) if family.custom_text else _text_of(weights)
+        tower = family.read(visual, known.get("vision_cfg", {}), quick_gelu)
+    except ValidationError as error:
+        faults = ", ".join(str(fault["loc"][0]) if fault["loc"] else fault["msg"] for fault in error.errors())
+        raise WeightsError(f"{where}: no CLIP: its tensors are of no size for {faults}") from None
+    except (KeyError, IndexError, ValueError) as error:
+        raise WeightsError(f"{where}: no CLIP: it has no usable {error}") from None
+    return ClipSpec(tower, text, quick_gelu)
+
+
+def _text_of(weights: Mapping[str, Tensor]) -> CLIPTextCfg:
+    width = weights["ln_final.weight"].shape[0]
+    return CLIPTextCfg(
+        context_length=weights["positional_embedding"].shape[0],
+        vocab_size=weights["token_embedding.weight"].shape[0],
+        width=width,
+        heads=max(1, width // 64),
         layers=len({name.split(".")[2] for name in weights if name.startswith("transformer.resblocks.")}),
     )
-    layers = (len(blocks[0]), len(blocks[1]), len(blocks[2]), len(blocks[3]))
-    try:
-        tower = ModifiedResNetSpec(embed_dim=embed_dim, image_size=grid * 32, layers=layers, width=width)
-    except ValidationError as error:
-        sizes = ", ".join(str(detail["loc"][0]) for detail in error.errors())
-        raise WeightsError(f"{where}: no CLIP ResNet: its tensors are of no size for {sizes}") from None
-    return ClipSpec(tower, text, quick_gelu)
+
+
+def _custom_text_of(weights: Mapping[str, Tensor], known: Mapping[str, Any]) -> CLIPTextCfg:
+    """Of a text tower with settings of its own: those of the name, and the sizes of the tensors."""
+    sizes = _text_of({name.removeprefix("text."): one for name, one in weights.items()})
+    return replace(CLIPTextCfg(**known.get("text_cfg", {})), **{key: getattr(sizes, key) for key in SIZES})
 
 
 def _places(spec: ClipSpec, where: str) -> dict[str, Tensor]:
@@ -127,21 +145,21 @@ def _places(spec: ClipSpec, where: str) -> dict[str, Tensor]:
         with torch.device("meta"):
             return dict(spec.build().state_dict())
     except Exception as error:  # noqa: BLE001 (open_clip and torch each refuse sizes in ways of their own)
-        raise WeightsError(
-            f"{where}: no CLIP ResNet: no model has its tensors' sizes ({type(error).__name__})"
-        ) from None
+        raise WeightsError(f"{where}: no CLIP: no model has its tensors' sizes ({type(error).__name__})") from None
 
 
-def clip_from_weights(weights: Mapping[str, Tensor], quick_gelu: bool, name: str, where: str) -> Clip:
-    """A CLIP from a state dict in OpenAI's and open_clip's key names.
+def clip_from_weights(
+    weights: Mapping[str, Tensor], quick_gelu: bool, name: str, where: str, known: Mapping[str, Any] | None = None
+) -> Clip:
+    """A CLIP from a state dict; see `spec_of`.
 
     Raises:
         WeightsError: keys are missing, unknown or of other shapes: the first one is named.
     """
-    spec = spec_of(weights, quick_gelu, where)
+    spec = spec_of(weights, quick_gelu, where, known)
     own = _places(spec, where)
     logit_scale = {} if "logit_scale" in weights else {"logit_scale": own["logit_scale"]}
-    require_places({**logit_scale, **weights}, own, where, "a CLIP ResNet", "one")
+    require_places({**logit_scale, **weights}, own, where, f"a CLIP ({spec.tower.family})", "one")
     model = spec.build()
     model.load_state_dict({key: tensor.float() for key, tensor in weights.items()}, strict=False)
     return Clip(model, spec, name, where)

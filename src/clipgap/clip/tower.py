@@ -2,14 +2,18 @@
 
     image --V_a: `Trunk`--> C4 features --V_b: `RoiPart`--> image embedding
 
-Trunk and RoI part hold the tower's own modules, not copies. A family (`clip.towers`) says how its towers are cut.
+Trunk and RoI part hold the tower's own modules, not copies. A family (`clip.towers`) says how its towers are cut. The
+names are a ResNet's in all of them: the C4 features are what the trunk gives, and layer4 is what regions go through.
 """
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import torch
+from open_clip.model import CLIPVisionCfg
 from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,8 +21,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from clipgap.config import BatchNorm, Section
 
-STRIDE = 16
-"""Pixels of the image for one cell of the C4 features, in every family."""
+IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
+IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
+"""OpenAI's, which most CLIPs have taken over."""
 
 
 class TowerSpec(Section):
@@ -30,20 +35,65 @@ class TowerSpec(Section):
     """What is taken off an image's channels (R, G, B), in [0, 1] ..."""
     std: ClassVar[tuple[float, float, float]]
     """... and what they are divided by then."""
+    mark: ClassVar[str]
+    """The name of a tensor that every CLIP's image tower of this family has, and no other's."""
+    custom_text: ClassVar[bool] = False
+    """Whether the text tower is a module of its own (open_clip's `CustomTextCLIP`), with a tokenizer of its own."""
+    layer4_stride: ClassVar[int] = 2
+    """Cells of the C4 features, along a side, for one of layer4's."""
 
     family: str
     embed_dim: PositiveInt
     image_size: PositiveInt
 
+    @classmethod
+    def read(cls, weights: Mapping[str, Tensor], vision: Mapping[str, Any], quick_gelu: bool) -> Self:
+        """The shape of a CLIP's image tower.
+
+        Args:
+            weights: its tensors by name; only their shapes count.
+            vision: open_clip's settings of the tower, for what no tensor tells; empty: the usual.
+            quick_gelu: the CLIP's activation.
+
+        Raises:
+            KeyError, IndexError: a tensor is missing, or has not as many dimensions.
+            ValidationError: a size is none.
+        """
+        raise NotImplementedError
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the image for one cell of the C4 features."""
+        return 16
+
     @property
     def roi_size(self) -> int:
         """Side of a region's C4 features: the tower's own input, seen by the trunk."""
-        return self.image_size // STRIDE
+        return self.image_size // self.stride
+
+    @property
+    def least_side(self) -> int:
+        """Pixels that a side of a batch has at least, so that layer4 has a cell."""
+        return 2 * self.stride
 
     @property
     def c4_channels(self) -> int:
         """Channels of the C4 features."""
         raise NotImplementedError
+
+    @property
+    def rpn_channels(self) -> int:
+        """Channels of what the RPN reads of them (`shown`)."""
+        return self.c4_channels
+
+    def shown(self, features: Tensor) -> Tensor:
+        """What the RPN reads of C4 features (N, C, h, w): (N, `rpn_channels`, h, w)."""
+        return features
+
+    @property
+    def vision(self) -> CLIPVisionCfg | None:
+        """open_clip's settings that make this tower; None where it is `build` alone that can."""
+        return None
 
     def build(self) -> nn.Module:
         """A tower with its library's initial weights."""
@@ -55,7 +105,7 @@ class TowerSpec(Section):
 
 
 class Trunk(nn.Module):
-    """V_a: stem and layer1 to layer3. Normalised images (N, 3, H, W) -> C4 features (N, C, H/16, W/16)."""
+    """V_a: stem and layer1 to layer3. Normalised images (N, 3, H, W) -> C4 features (N, C, H/stride, W/stride)."""
 
     def __init__(
         self, stem: nn.Module, layer1: nn.Module, layer2: nn.Module, layer3: nn.Module, out_channels: int
@@ -68,9 +118,13 @@ class Trunk(nn.Module):
         features: Tensor = self.layer3(self.layer2(self.layer1(self.stem(images))))
         return features
 
-    def folded(self) -> Self:
-        """A copy that computes the same on running statistics, without batch normalisations."""
+    def cells(self, side: int) -> int:
+        """Cells of the C4 features, at least one, along a side in pixels."""
         raise NotImplementedError
+
+    def folded(self) -> Self:
+        """A copy that computes the same on running statistics, without batch normalisations, where there are any."""
+        return copy.deepcopy(self).eval()
 
 
 class RoiPart(nn.Module):
@@ -80,10 +134,10 @@ class RoiPart(nn.Module):
     layer4's output (R, C'), from which boxes are regressed.
 
     layer4 may begin with linear maps. `begin` is these and `finish` the rest, for callers that can put something else
-    that is linear in between: RoIAlign, or an offset.
+    that is linear in between: RoIAlign, or an offset. Where nothing is gained by that, `begin` does nothing.
     """
 
-    halved: ClassVar[tuple[bool, ...]]
+    halved: ClassVar[tuple[bool, ...]] = (False,)
     """For each of what `begin` gives, whether `finish` takes it at half the size (`halve`)."""
 
     def __init__(self, layer4: nn.Module, pool: nn.Module, out_channels: int) -> None:
@@ -96,11 +150,17 @@ class RoiPart(nn.Module):
 
     def begin(self, features: Tensor) -> tuple[Tensor, ...]:
         """C4 features (N, C, h, w) -> what layer4 first makes of them, linearly, each (N, .., h, w)."""
-        raise NotImplementedError
+        return (features,)
 
     def finish(self, *begun: Tensor) -> tuple[Tensor, Tensor]:
         """What `forward` makes of regions, from what `begin` gives, `halved` where that says so."""
-        raise NotImplementedError
+        (regions,) = begun
+        return self.forward(regions)
+
+    def dense(self, features: Tensor) -> Tensor:
+        """layer4 of a whole map: C4 features (N, C, h, w) -> (N, C', h / `layer4_stride`, w / `layer4_stride`)."""
+        made: Tensor = self.layer4(features)
+        return made
 
     def atrous(self, features: Tensor) -> Tensor:
         """layer4 of a whole map without its stride: C4 features (N, C, h, w) -> (N, C', h, w).
@@ -116,7 +176,12 @@ class RoiPart(nn.Module):
 
     def folded(self) -> Self:
         """A copy that computes the same on running statistics, without batch normalisations; `begin` stays linear."""
-        raise NotImplementedError
+        return copy.deepcopy(self).eval()
+
+
+def channel_norm(features: Tensor) -> Tensor:
+    """Features (N, C, h, w), every cell's channels normed: mean 0, deviation 1."""
+    return F.layer_norm(features.permute(0, 2, 3, 1), features.shape[1:2]).permute(0, 3, 1, 2)
 
 
 def halve(features: Tensor) -> Tensor:
@@ -136,19 +201,25 @@ def set_batch_norm(module: nn.Module, mode: BatchNorm) -> None:
                 child.requires_grad_(False)
 
 
-def redraw_batch_norm(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw every BatchNorm anew, so that all residual branches count (METHOD, section 2, "random weights")."""
+def redraw_norms(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw every normalisation anew, so that all residual branches count (METHOD, section 2, "random weights")."""
     for name, child in module.named_modules():
         if isinstance(child, nn.BatchNorm2d):
-            low, high = (0.1, 0.5) if name.endswith("bn3") and "layer" in name else (0.6, 1.4)
-            for tensor, (start, end) in (
-                (child.weight, (low, high)),
-                (child.bias, (-0.1, 0.1)),
-                (child.running_mean, (-0.1, 0.1)),
-                (child.running_var, (0.6, 1.4)),
-            ):
-                assert tensor is not None  # affine with running statistics: no family has other ones
-                tensor.data.uniform_(start, end, generator=generator)
+            branch = name.endswith("bn3") and "layer" in name
+            _redraw(child.weight, (0.1, 0.5) if branch else (0.6, 1.4), generator)
+            _redraw(child.bias, (-0.1, 0.1), generator)
+            _redraw(child.running_mean, (-0.1, 0.1), generator)
+            _redraw(child.running_var, (0.6, 1.4), generator)
+        elif isinstance(child, nn.LayerNorm):
+            _redraw(child.weight, (0.6, 1.4), generator)
+            _redraw(child.bias, (-0.1, 0.1), generator)
+        elif (scale := getattr(child, "gamma", None)) is not None:  # ConvNeXt's: begins at a millionth
+            _redraw(scale, (0.1, 0.5), generator)
+
+
+def _redraw(tensor: Tensor | None, limits: tuple[float, float], generator: torch.Generator) -> None:
+    assert tensor is not None  # affine, with running statistics: no family has other ones
+    tensor.data.uniform_(*limits, generator=generator)
 
 
 @torch.no_grad()

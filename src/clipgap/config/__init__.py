@@ -1,13 +1,11 @@
 """The settings of a run, typed and strict, a file for every group, and how they are read (`load`)."""
 
+from clipgap.config.clip import CLIPS, TEXTLESS, TINY_CLIPS, ClipConfig
 from clipgap.config.data import MEAN, DataConfig, DomainConfig, Format, PartConfig, Reading, Role, VocBoxes
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.differing import differing, flat
 from clipgap.config.idle import without_effect
 from clipgap.config.jobs import (
-    CLIPS,
-    TEXTLESS,
-    ClipConfig,
     EvaluateConfig,
     FitConfig,
     ImageConfig,
@@ -46,6 +44,7 @@ __all__ = [
     "FEATURES",
     "MEAN",
     "TEXTLESS",
+    "TINY_CLIPS",
     "AlignConfig",
     "AugmentConfig",
     "AverageConfig",

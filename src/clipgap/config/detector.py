@@ -97,6 +97,15 @@ class DetectorConfig(Section):
             raise ValueError(f"`background_logit` is not used with `background: {self.background}`: leave it out")
         return self
 
+    def require_no_stride(self, tower: str) -> None:
+        """Make sure that nothing here needs the stride that the last part of a tower, of this name, lacks.
+
+        Raises:
+            ValueError: `roi: atrous` does.
+        """
+        if self.roi == "atrous":
+            raise ValueError(f"{tower} has no stride that `roi: atrous` could leave out: set detector.roi=dense")
+
     def require_no_text(self, tower: str, *others: str) -> None:
         """Make sure that nothing here needs the text that a tower lacks.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from clipgap.config.section import (
     Batch,
@@ -26,35 +26,6 @@ from clipgap.config.section import (
     Severity,
     Words,
 )
-
-CLIPS = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64")
-"""open_clip's ResNets."""
-TEXTLESS = ("efficientnet_lite0",)
-"""Backbones of ImageNet, without a text tower."""
-
-
-def _known_clip(name: str) -> str:
-    if name == "tiny" or name in TEXTLESS or name.removesuffix("-quickgelu") in CLIPS:
-        return name
-    raise ValueError(
-        f"no such CLIP: the detector needs a ResNet's maps; there are {', '.join((*CLIPS, 'tiny', *TEXTLESS))}"
-    )
-
-
-class ClipConfig(Section):
-    """Which CLIP, and where its weights come from."""
-
-    name: Annotated[str, AfterValidator(_known_clip)] = "RN101"
-    """An open_clip ResNet (`RN50`, `RN101`, `RN50x4`, `RN50x16`, `RN50x64`), `tiny`, of the miniature world, or a
-    backbone of ImageNet, without text: `efficientnet_lite0`."""
-    pretrained: str | None = None
-    """open_clip's tag of the weights (`openai`; tiny's `world`; `imagenet`), or `random`: drawn from `random_seed`."""
-    file: str | None = None
-    """A local file of weights: OpenAI's .pt, an open_clip state dict, or safetensors; EfficientNet's as published."""
-    quick_gelu: bool | None = None
-    """The text tower's activation; null: from the tag or from the file's layout."""
-    random_seed: Seed = 0
-    """Seed of `pretrained: random`; the same for fit and train."""
 
 
 class ImageConfig(Section):

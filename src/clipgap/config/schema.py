@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
+from clipgap.config.clip import TEXTLESS, ClipConfig
 from clipgap.config.data import DataConfig
 from clipgap.config.detector import DetectorConfig
 from clipgap.config.jobs import (
-    TEXTLESS,
-    ClipConfig,
     EvaluateConfig,
     FitConfig,
     ImageConfig,
@@ -55,6 +54,12 @@ class RunConfig(Section):
         if self.clip.name in TEXTLESS:
             others = [] if not self.augment.needs_text else ["augment.kind=none"]
             self.detector.require_no_text(f"clip.name={self.clip.name}", *others)
+        return self
+
+    @model_validator(mode="after")
+    def _has_the_stride_it_needs(self) -> RunConfig:
+        if self.clip.is_vit:
+            self.detector.require_no_stride(f"clip.name={self.clip.name}")
         return self
 
     @model_validator(mode="after")

@@ -8,18 +8,17 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection.image_list import ImageList
 
-from clipgap.clip import STRIDE
-
 
 class Anchors(nn.Module):
     """Anchors of every size (outer) and height-to-width ratio (inner), centred at multiples of the stride.
 
     torchvision's generator orders them the other way round and rounds their corners; it also takes `image // grid` for
-    the stride, which is not 16 for every image size.
+    the stride, which is not the tower's for every image size.
     """
 
-    def __init__(self, sizes: Sequence[float], ratios: Sequence[float]) -> None:
+    def __init__(self, sizes: Sequence[float], ratios: Sequence[float], stride: int) -> None:
         super().__init__()
+        self.stride = stride
         shapes = [(size / ratio**0.5, size * ratio**0.5) for size in sizes for ratio in ratios]
         self.cells: Tensor
         self.register_buffer(
@@ -33,8 +32,8 @@ class Anchors(nn.Module):
     def forward(self, images: ImageList, features: list[Tensor]) -> list[Tensor]:
         """For every image the same anchors (H * W * A, 4), xyxy in pixels of the resized image, not clipped."""
         height, width = features[0].shape[-2:]
-        y = torch.arange(height, device=self.cells.device, dtype=torch.float32) * STRIDE
-        x = torch.arange(width, device=self.cells.device, dtype=torch.float32) * STRIDE
+        y = torch.arange(height, device=self.cells.device, dtype=torch.float32) * self.stride
+        x = torch.arange(width, device=self.cells.device, dtype=torch.float32) * self.stride
         y, x = torch.meshgrid(y, x, indexing="ij")
         centres = torch.stack([x, y, x, y], dim=-1).reshape(-1, 1, 4)
         anchors = (centres + self.cells).reshape(-1, 4)

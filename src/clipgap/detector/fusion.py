@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip import STRIDE, RoiPart, Trunk
+from clipgap.clip import TowerSpec
 from clipgap.config import DetectorConfig
 from clipgap.detector.roi_align import roi_align
 from clipgap.detector.roi_heads import REGIONS_AT_ONCE, in_pieces
@@ -18,15 +18,16 @@ class FrozenClip(nn.Module):
     """A copy of CLIP's image tower as it is now: always in inference mode, never trained.
 
     Args:
-        tower: both parts of the tower, which are copied.
-        roi_size: side of a region's C4 features in CLIP; here regions are half as large, at layer4's stride.
+        spec: the tower's shape.
+        tower: its modules, of which both parts are copied.
         config: the detector's settings: `fusion`, `temperature` and `roi_sampling_ratio` of them.
     """
 
-    def __init__(self, tower: tuple[Trunk, RoiPart], roi_size: int, config: DetectorConfig) -> None:
+    def __init__(self, spec: TowerSpec, tower: nn.Module, config: DetectorConfig) -> None:
         super().__init__()
-        self.trunk, self.roi_part = copy.deepcopy(tower)
-        self.size, self.sampling_ratio = roi_size // 2, config.roi_sampling_ratio
+        self.trunk, self.roi_part = copy.deepcopy(spec.parts(tower))
+        self.size, self.stride = spec.roi_size // spec.layer4_stride, spec.stride * spec.layer4_stride
+        self.sampling_ratio = config.roi_sampling_ratio
         self.temperature, self.weight = config.temperature, config.fusion
         self.freeze()
 
@@ -45,8 +46,8 @@ class FrozenClip(nn.Module):
         self.freeze()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images (N, 3, H, W) -> layer4's map (N, 2 C, H/32, W/32)."""
-        features: Tensor = self.roi_part.layer4(self.trunk(images))
+        """Normalised images (N, 3, H, W) -> layer4's map (`RoiPart.dense`)."""
+        features: Tensor = self.roi_part.dense(self.trunk(images))
         return features
 
     def probabilities(self, features: Tensor, boxes: list[Tensor], class_embeddings: Tensor) -> Tensor:
@@ -58,7 +59,7 @@ class FrozenClip(nn.Module):
             class_embeddings: unit vectors (K, D).
         """
         embeddings = [
-            self.roi_part.pool(roi_align(features, piece, self.size, 2 * STRIDE, self.sampling_ratio))
+            self.roi_part.pool(roi_align(features, piece, self.size, self.stride, self.sampling_ratio))
             for piece in in_pieces(boxes, REGIONS_AT_ONCE)
         ]
         with torch.autocast(features.device.type, enabled=False):

@@ -62,8 +62,8 @@ class Detector(Predicting, Stored):
         predictor = BoxPredictor(classifier, channels, classes, config.box_init_std)
         super().__init__(
             backbone,
-            ProposalNetwork(backbone.out_channels, config),
-            DetectionHeads(spec.tower.roi_size, box_head, predictor, config),
+            ProposalNetwork(spec.tower, config),
+            DetectionHeads(spec.tower, box_head, predictor, config),
             Preprocess(spec.tower),
         )
         self.spec = spec
@@ -71,7 +71,7 @@ class Detector(Predicting, Stored):
         self.requires_grad_(True)
         for part in config.frozen:
             self.part(part).requires_grad_(False)
-        self.frozen_clip = FrozenClip(spec.tower.parts(tower), spec.tower.roi_size, config) if config.fusion else None
+        self.frozen_clip = FrozenClip(spec.tower, tower, config) if config.fusion else None
         self.eval()
 
     @classmethod

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-from clipgap.clip import STRIDE, TowerSpec
+from clipgap.clip import TowerSpec
 from clipgap.group import ALONE, Group
 
 
@@ -15,6 +15,7 @@ class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
 
     def __init__(self, tower: TowerSpec) -> None:
         super().__init__(1, 1, list(tower.mean), list(tower.std), size_divisible=1)
+        self.least_side = tower.least_side
         self.group: Group = ALONE
         """In training: who has the other images of the batch."""
 
@@ -31,7 +32,7 @@ class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
 
     def _least(self, images: list[Tensor]) -> list[int]:
         """The height and width that the batch has at least: in training those of the others' images."""
-        sizes = [[2 * STRIDE] * 2]
+        sizes = [[self.least_side] * 2]
         if self.training:
             sizes += self.group.exchange([max(image.shape[side] for image in images) for side in (1, 2)])
         return [max(sides) for sides in zip(*sizes, strict=True)]

@@ -12,7 +12,7 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import batched_nms, clip_boxes_to_image
 
-from clipgap.clip import STRIDE, RoiPart
+from clipgap.clip import RoiPart, TowerSpec
 from clipgap.config import AlignConfig, DetectorConfig
 from clipgap.detector.heads import BoxPredictor
 from clipgap.detector.losses import alignment_losses, detection_losses
@@ -33,10 +33,12 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
     `roi: per_region`: layer4 on RoIAlign's regions. RoIAlign is linear, as is the beginning of layer4: this is done on
     the whole map, and RoIAlign after it, which gives the same numbers. `roi: dense`: all of layer4 on the whole map,
     and RoIAlign on what comes out: other numbers, and a tenth of the work. `roi: atrous`: the same, layer4 without its
-    stride and dilated instead (`RoiPart.atrous`): cells of 16 pixels, not 32, and four times dense's work in layer4.
+    stride and dilated instead (`RoiPart.atrous`): cells as small as before it, and four times dense's work in layer4.
     """
 
-    def __init__(self, roi_size: int, box_head: RoiPart, box_predictor: BoxPredictor, config: DetectorConfig) -> None:
+    def __init__(
+        self, tower: TowerSpec, box_head: RoiPart, box_predictor: BoxPredictor, config: DetectorConfig
+    ) -> None:
         super().__init__(
             None,
             box_head,
@@ -50,7 +52,7 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
             config.box_nms_thresh,
             config.box_detections_per_img,
         )
-        self.roi_size, self.sampling_ratio, self.roi = roi_size, config.roi_sampling_ratio, config.roi
+        self.tower, self.sampling_ratio, self.roi = tower, config.roi_sampling_ratio, config.roi
         self.fg_bg_sampler = Sampler(config.box_batch_size_per_image, config.box_positive_fraction)
         self.box_coder = BoxCoder(config.box_reg_weights, math.log(config.box_growth_limit))
         self.finish = type(box_head).finish
@@ -95,18 +97,19 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         box_head: RoiPart = self.box_head
         if self.roi == "per_region":
             return box_head.begin(features)
-        return (box_head.layer4(features) if self.roi == "dense" else box_head.atrous(features),)
+        return (box_head.dense(features) if self.roi == "dense" else box_head.atrous(features),)
 
     def predict(self, maps: Sequence[Tensor], boxes: list[Tensor]) -> tuple[Tensor, Tensor]:
         """What the box_predictor says about boxes."""
         pool = partial(roi_align, boxes=boxes, sampling_ratio=self.sampling_ratio)
+        tower, size, stride = self.tower, self.tower.roi_size, self.tower.stride
         if self.roi == "per_region":
             pairs = zip(maps, self.box_head.halved, strict=True)
-            regions = [pool(one, size=self.roi_size, stride=STRIDE, halved=halved) for one, halved in pairs]
+            regions = [pool(one, size=size, stride=stride, halved=halved) for one, halved in pairs]
             pooled = self.finish(self.box_head, *regions)
         else:
-            stride = 2 * STRIDE if self.roi == "dense" else STRIDE
-            pooled = self.box_head.read(pool(maps[0], size=self.roi_size // 2, stride=stride))
+            stride *= tower.layer4_stride if self.roi == "dense" else 1
+            pooled = self.box_head.read(pool(maps[0], size=size // tower.layer4_stride, stride=stride))
         logits, deltas = self.box_predictor(pooled)
         return logits, deltas
 

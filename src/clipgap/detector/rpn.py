@@ -11,22 +11,28 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import clip_boxes_to_image, nms
 
+from clipgap.clip import TowerSpec
 from clipgap.config import DetectorConfig
 from clipgap.detector.anchors import Anchors
 from clipgap.detector.sampler import Sampler
 
 
 class FloatHead(RPNHead):  # type: ignore[misc]
-    """torchvision's head, whose two 1x1 convolutions never run in half precision.
+    """torchvision's head on what a tower shows, whose two 1x1 convolutions never run in half precision.
 
     There boxes would move in steps of pixels, and of RN101's 6000 best logits hardly 200 would differ: which proposals
     are kept would be chance.
     """
 
+    def __init__(self, tower: TowerSpec, anchors: int) -> None:
+        super().__init__(tower.rpn_channels, anchors)
+        self.shown = tower.shown
+
     def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Features -> objectness logits and box deltas."""
+        """C4 features -> objectness logits and box deltas."""
         logits, deltas = [], []
-        for hidden in map(self.conv, x):
+        for features in x:
+            hidden = self.conv(self.shown(features))
             with torch.autocast(hidden.device.type, enabled=False):
                 hidden = hidden.to(self.cls_logits.weight.dtype)
                 logits.append(self.cls_logits(hidden))
@@ -37,9 +43,9 @@ class FloatHead(RPNHead):  # type: ignore[misc]
 class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
     """Proposals ranked by logit (a sigmoid ties at 1.0 above about 17); L1 loss; only empty boxes dropped."""
 
-    def __init__(self, channels: int, config: DetectorConfig) -> None:
-        anchors = Anchors(config.anchor_sizes, config.anchor_ratios)
-        head = FloatHead(channels, *anchors.num_anchors_per_location())
+    def __init__(self, tower: TowerSpec, config: DetectorConfig) -> None:
+        anchors = Anchors(config.anchor_sizes, config.anchor_ratios, tower.stride)
+        head = FloatHead(tower, *anchors.num_anchors_per_location())
         for parameter in head.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=config.rpn_init_std)

@@ -33,6 +33,8 @@ class DetectorSpec(Section):
     def _has_the_text_it_needs(self) -> DetectorSpec:
         if not self.tower.has_text:
             self.detector.require_no_text(self.tower.family)
+        if self.tower.layer4_stride == 1:
+            self.detector.require_no_stride(self.tower.family)
         return self
 
 

@@ -20,6 +20,7 @@ EXTRAS = {
     ),
     "tensorboard": (("tensorboard",), "`run.loggers: [tensorboard]`"),
     "web": (("gradio",), "`clipgap web`"),
+    "siglip": (("transformers", "sentencepiece"), "`clip.name` of a SigLIP: its tokenizer"),
 }
 """The optional parts of pyproject.toml: the packages of each, and what it gives."""
 

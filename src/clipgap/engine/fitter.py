@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import normalize
 
 from clipgap.augment import Losses, destination, directions, prompt_losses, scale_deviation
-from clipgap.clip import IMAGE_MEAN, IMAGE_STD, Backbone, Clip, halve, set_batch_norm
+from clipgap.clip import Backbone, Clip, TowerSpec, halve, set_batch_norm
 from clipgap.config import BatchNorm, FitConfig, ImageConfig, RunConfig
 from clipgap.data import DetectionDataset, Sample, random_crop, resize, resize_square, to_tensor
 from clipgap.data import flip as flip_sample
@@ -22,26 +22,27 @@ from clipgap.errors import ConfigError
 from clipgap.group import ALONE, Group
 from clipgap.prompts import PromptSet
 
-Begun = tuple[Tensor, Tensor]
-"""What layer4 begins with, linearly: `RoiPart.begin`, the second part halved."""
+Begun = tuple[Tensor, ...]
+"""What layer4 begins with, linearly: `RoiPart.begin`, `halved` where that says so."""
 
 
 @dataclass(frozen=True)
 class MakeCrops:
-    """Random square crops of a resized, perhaps flipped image, at CLIP's input size (METHOD, section 3)."""
+    """Random square crops of a resized, perhaps flipped image, at the tower's input size (METHOD, section 3)."""
 
     fit: FitConfig
     image: ImageConfig
-    size: int
+    tower: TowerSpec
 
     def __call__(self, sample: Sample, generator: torch.Generator) -> Tensor:
-        """One sample -> crops (crops_per_image, 3, size, size), normalised."""
+        """One sample -> crops (crops_per_image, 3, S, S), normalised."""
+        size = self.tower.image_size
         sample = resize(sample, self.image.short_side, self.image.long_side)
         if float(torch.rand((), generator=generator)) < self.fit.flip:
             sample = flip_sample(sample)
         crops = [random_crop(sample.image, self.fit.crop_side, generator) for _ in range(self.fit.crops_per_image)]
-        tensors = torch.stack([to_tensor(resize_square(crop, self.size, self.fit.antialias)) for crop in crops])
-        return cast(Tensor, normalize(tensors, IMAGE_MEAN, IMAGE_STD))
+        tensors = torch.stack([to_tensor(resize_square(crop, size, self.fit.antialias)) for crop in crops])
+        return cast(Tensor, normalize(tensors, list(self.tower.mean), list(self.tower.std)))
 
 
 class Seen(NamedTuple):
@@ -168,8 +169,8 @@ class Fitter:
         return rows
 
     def _begin(self, features: Tensor) -> Begun:
-        main, shortcut = self.roi_part.begin(features)
-        return main, halve(shortcut)
+        begun = self.roi_part.begin(features)
+        return tuple(halve(one) if half else one for one, half in zip(begun, self.roi_part.halved, strict=True))
 
     def _land(self, seen: Seen, offset: Tensor, log_scale: Tensor | None = None) -> Tensor:
         """zbar (N, D): what is linear is done once for the features, where they are not scaled, once for A_j."""
@@ -179,7 +180,7 @@ class Fitter:
             if log_scale is not None:
                 begun = self._begin(scale_deviation(seen.features, log_scale.exp()))
             shift = self._begin(offset.expand(1, -1, side, side))
-            landed = self.roi_part.finish(begun[0] + shift[0], begun[1] + shift[1])[0]
+            landed = self.roi_part.finish(*(one + moved for one, moved in zip(begun, shift, strict=True)))[0]
         return F.normalize(landed.float(), dim=-1)
 
     def _precision(self) -> AbstractContextManager[None]:
@@ -215,7 +216,7 @@ def crop_batches(
 ) -> Iterator[Tensor]:
     """Crops (images_per_step * crops_per_image, 3, S, S) of the steps `first` to `last - 1`; of several processes each
     has its share."""
-    make = MakeCrops(config.fit, config.image, clip.tower_spec.image_size)
+    make = MakeCrops(config.fit, config.image, clip.tower_spec)
     stream = SampleStream(
         dataset,
         make,

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import normalize
 
 from clipgap.augment import directions
-from clipgap.clip import IMAGE_MEAN, IMAGE_STD, Clip, load_clip
+from clipgap.clip import Clip, load_clip
 from clipgap.config import DomainConfig, RunConfig
 from clipgap.data import DetectionDataset, load_domains, resize_square, to_tensor
 from clipgap.data.records import Box
@@ -126,7 +126,7 @@ def as_clip_sees(clip: Clip, pictures: Sequence[Image.Image]) -> Tensor:
     """Pictures squeezed into CLIP's square and normalised (N, 3, side, side), on its device."""
     side = clip.spec.tower.image_size
     batch = torch.stack([to_tensor(resize_square(picture, side)) for picture in pictures])
-    normal: Tensor = normalize(batch, IMAGE_MEAN, IMAGE_STD)
+    normal: Tensor = normalize(batch, list(clip.tower_spec.mean), list(clip.tower_spec.std))
     return normal.to(clip.model.logit_scale.device)
 
 

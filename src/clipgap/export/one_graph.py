@@ -21,15 +21,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.image_list import ImageList
 
-from clipgap.clip import STRIDE
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.export.form import Array, Found
 from clipgap.export.survivors import survivors, survivors_onnx
 from clipgap.export.tracing import session_of, write_graph
 
 FILE = "detector.onnx"
-LEAST = 2 * STRIDE
-"""Pixels of a side: less would leave layer4 without a cell."""
 INPUTS, OUTPUTS = ("images", "sizes"), ("boxes", "scores", "labels")
 
 
@@ -47,7 +44,7 @@ class WholeDetector(nn.Module):
         row, column = torch.arange(images.shape[2])[:, None], torch.arange(images.shape[3])
         seen = (row < height[:, None, None]) & (column < width[:, None, None])
         images = self.normalize(images) * seen[:, None]  # as `Preprocess`: zeros after normalisation
-        short: Any = [torch.sym_max(LEAST - side, 0) for side in images.shape[2:]]
+        short: Any = [torch.sym_max(self.spec.tower.least_side - side, 0) for side in images.shape[2:]]
         features = self.backbone(F.pad(images, (0, short[1], 0, short[0])))
         corner = torch.stack([width, height, width, height], 1).float()[:, None]
         proposals, there = self._proposals(features, corner)

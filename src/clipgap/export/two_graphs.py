@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from clipgap.clip import STRIDE
 from clipgap.config import DetectorConfig
 from clipgap.detector import Detector, DetectorSpec
 from clipgap.export.form import Array, Found
@@ -105,7 +104,7 @@ class TwoGraphs:
         config = self.spec.detector
         logits = objectness.reshape(-1)
         best = np.argsort(-logits, kind="stable")[: config.rpn_pre_nms_top_n_test]
-        anchors = _anchors(objectness.shape[0], objectness.shape[1], config)[best]
+        anchors = _anchors(objectness.shape[:2], self.spec.tower.stride, config)[best]
         boxes = _decode(deltas[best], anchors, config.rpn_reg_weights, math.log(config.box_growth_limit))
         boxes, logits = _clip(boxes, height, width), logits[best]
         keep = _not_empty(boxes) & np.isfinite(logits)
@@ -123,14 +122,15 @@ class TwoGraphs:
         return scores, deltas
 
 
-def _anchors(rows: int, columns: int, config: DetectorConfig) -> Array:
-    """`detector.anchors.Anchors`: (rows * columns * A, 4)."""
+def _anchors(cells: tuple[int, ...], stride: int, config: DetectorConfig) -> Array:
+    """`detector.anchors.Anchors` at cells (rows, columns): (rows * columns * A, 4)."""
+    rows, columns = (np.arange(count) * stride for count in cells)
     pairs = [(size, ratio**0.5) for size in config.anchor_sizes for ratio in config.anchor_ratios]
     shapes = [(size / root, size * root) for size, root in pairs]
-    cells = np.array([[-w / 2, -h / 2, w / 2, h / 2] for w, h in shapes], dtype=np.float32)
-    y, x = np.meshgrid(np.arange(rows) * STRIDE, np.arange(columns) * STRIDE, indexing="ij")
+    own = np.array([[-w / 2, -h / 2, w / 2, h / 2] for w, h in shapes], dtype=np.float32)
+    y, x = np.meshgrid(rows, columns, indexing="ij")
     centres = np.stack([x, y, x, y], axis=-1).reshape(-1, 1, 4).astype(np.float32)
-    return (centres + cells).reshape(-1, 4)
+    return (centres + own).reshape(-1, 4)
 
 
 def _decode(deltas: Array, boxes: Array, weights: tuple[float, ...], limit: float) -> Array:

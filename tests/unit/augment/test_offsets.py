@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from tests.clips import TINY, make_clip
 
 from clipgap.augment import OffsetFeatures, SemanticAugmentations, permute_channels, random_like
-from clipgap.clip import ClipSpec, ModifiedResNetSpec, c4_size
+from clipgap.clip import ClipSpec, ModifiedResNetSpec
 from clipgap.errors import WeightsError
 from clipgap.prompts import BUILT_IN, PromptSet
 
@@ -116,7 +116,7 @@ def test_padding_has_no_say_in_a_deviation() -> None:
 @pytest.mark.parametrize("side", range(16, 66))
 def test_the_cells_of_a_side_are_those_that_the_trunk_makes(side: int) -> None:
     with torch.no_grad():
-        assert make_clip().trunk(torch.zeros(1, 3, side, 32)).shape[2] == c4_size(side)
+        assert make_clip().trunk(torch.zeros(1, 3, side, 32)).shape[2] == make_clip().trunk.cells(side)
 
 
 def test_the_built_in_prompts_are_the_papers() -> None:

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from tests.clips import TINY
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection.image_list import ImageList
@@ -23,7 +24,7 @@ from clipgap.detector.rpn import ProposalNetwork
 
 def anchors_of(height: int, width: int, sizes: list[float], ratios: list[float]) -> Tensor:
     images = ImageList(torch.zeros(1, 3, height * 16, width * 16), [(height * 16, width * 16)])
-    return Anchors(sizes, ratios)(images, [torch.zeros(1, 8, height, width)])[0]
+    return Anchors(sizes, ratios, 16)(images, [torch.zeros(1, 8, height, width)])[0]
 
 
 def test_anchors_are_size_outer_ratio_inner_and_not_rounded() -> None:
@@ -46,7 +47,7 @@ def test_anchor_centres_are_multiples_of_16_row_by_row() -> None:
 
 
 def test_proposals_are_ranked_by_logit_even_where_the_sigmoid_is_one() -> None:
-    rpn = ProposalNetwork(8, DetectorConfig(rpn_post_nms_top_n_test=1)).eval()
+    rpn = ProposalNetwork(TINY.tower, DetectorConfig(rpn_post_nms_top_n_test=1)).eval()
     logits = torch.tensor([[20.0], [40.0], [30.0]])
     assert torch.sigmoid(logits).unique().numel() == 1
     boxes = torch.tensor([[[0.0, 0, 10, 10], [20, 20, 30, 30], [40, 40, 50, 50]]])
@@ -58,8 +59,8 @@ def test_proposals_are_ranked_by_logit_even_where_the_sigmoid_is_one() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_logits_do_not_tie_in_half_precision(dtype: torch.dtype) -> None:
     """As many anchors as an image of 600 x 800 has; of bfloat16's own numbers only a few hundred are among the best."""
-    head = ProposalNetwork(16, DetectorConfig()).head
-    features = torch.randn(1, 16, 37, 50, generator=torch.Generator().manual_seed(0))
+    head = ProposalNetwork(TINY.tower, DetectorConfig()).head
+    features = torch.randn(1, TINY.tower.c4_channels, 37, 50, generator=torch.Generator().manual_seed(0))
     torch.nn.init.normal_(head.cls_logits.weight, std=1.0, generator=torch.Generator().manual_seed(1))
     with torch.autocast("cpu", dtype), torch.no_grad():
         (logits,), (deltas,) = head([features])
@@ -80,14 +81,14 @@ def test_the_box_predictor_is_not_in_half_precision(classifier: nn.Module) -> No
 
 
 def test_only_empty_proposals_are_dropped_after_clipping_to_the_unpadded_image() -> None:
-    rpn = ProposalNetwork(8, DetectorConfig()).eval()
+    rpn = ProposalNetwork(TINY.tower, DetectorConfig()).eval()
     boxes = torch.tensor([[[0.0, 0, 1e-4, 10], [70, 0, 90, 10], [60, 60, 80, 80], [5, 5, 5, 9]]])
     (kept,), _ = rpn.filter_proposals(boxes, torch.tensor([[4.0], [3], [2], [1]]), [(64, 64)], [4])
     torch.testing.assert_close(kept, torch.tensor([[0.0, 0, 1e-4, 10], [60, 60, 64, 64]]))
 
 
 def test_rpn_losses_divide_sums_by_256_an_image_and_are_l1() -> None:
-    rpn = ProposalNetwork(8, DetectorConfig())
+    rpn = ProposalNetwork(TINY.tower, DetectorConfig())
     labels = [torch.tensor([1.0, 0, -1])]
     logits = torch.tensor([[2.0], [-1], [5]])
     deltas, targets = torch.tensor([[0.5, 0, 0, 0], [9, 9, 9, 9], [9, 9, 9, 9]]), [torch.zeros(3, 4)]

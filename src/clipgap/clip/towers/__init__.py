@@ -8,11 +8,17 @@ from typing import Annotated
 from pydantic import BeforeValidator, SerializeAsAny
 
 from clipgap.clip.tower import TowerSpec
+from clipgap.clip.towers.convnext import ConvNextSpec
 from clipgap.clip.towers.efficientnet_lite import EfficientNetLiteSpec
 from clipgap.clip.towers.modified_resnet import ModifiedResNetSpec
+from clipgap.clip.towers.siglip import SiglipSpec
+from clipgap.clip.towers.vit import ViTSpec
 
 FAMILIES: dict[str, type[TowerSpec]] = {
     "modified_resnet": ModifiedResNetSpec,
+    "convnext": ConvNextSpec,
+    "vit": ViTSpec,
+    "siglip": SiglipSpec,
     "efficientnet_lite0": EfficientNetLiteSpec,
 }
 

@@ -79,6 +79,9 @@ class LiteTrunk(Trunk):
         stem = nn.Sequential(OrderedDict(conv=tower.conv_stem, bn=tower.bn1, blocks=stages[0]))
         super().__init__(stem, stages[1], stages[2], nn.Sequential(*stages[3], *stages[4]), 112)
 
+    def cells(self, side: int) -> int:
+        return max(side // 16, 1)
+
     def folded(self) -> Self:
         folded = copy.deepcopy(self).eval()
         fold(folded.stem, "conv", "bn")
@@ -99,7 +102,6 @@ class LiteRoiPart(RoiPart):
     Nothing is put before RoIAlign (`begin`): the first 1x1 convolution makes six times as many channels.
     """
 
-    halved: ClassVar[tuple[bool, ...]] = (False,)
     layer4: Any  # its blocks have parts that torch's types know nothing of
 
     def __init__(self, tower: EfficientNet) -> None:
@@ -107,15 +109,6 @@ class LiteRoiPart(RoiPart):
         blocks = nn.Sequential(*stages[5], *stages[6])
         parts = OrderedDict(blocks=blocks, conv=tower.conv_head, bn=tower.bn2)
         super().__init__(nn.Sequential(parts), SpatialMean(), 1280)
-
-    def begin(self, features: Tensor) -> tuple[Tensor, ...]:
-        """C4 features as they are."""
-        return (features,)
-
-    def finish(self, *begun: Tensor) -> tuple[Tensor, Tensor]:
-        """What `forward` makes of regions (R, 112, 14, 14)."""
-        (regions,) = begun
-        return self.forward(regions)
 
     def atrous(self, features: Tensor) -> Tensor:
         """`RoiPart.atrous`: the first block's depthwise convolution without its stride, later ones dilated."""

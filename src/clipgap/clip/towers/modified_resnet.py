@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 import torch
+from open_clip.model import CLIPVisionCfg
 from open_clip.modified_resnet import AttentionPool2d, Bottleneck, ModifiedResNet
 from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip.tower import RoiPart, TowerSpec, Trunk, fold
-
-IMAGE_MEAN = (0.48145466, 0.4578275, 0.40821073)
-IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
+from clipgap.clip.tower import IMAGE_MEAN, IMAGE_STD, RoiPart, TowerSpec, Trunk, fold
 
 
 class ModifiedResNetSpec(TowerSpec):
@@ -28,15 +27,32 @@ class ModifiedResNetSpec(TowerSpec):
     has_text: ClassVar[bool] = True
     mean: ClassVar[tuple[float, float, float]] = IMAGE_MEAN
     std: ClassVar[tuple[float, float, float]] = IMAGE_STD
+    mark: ClassVar[str] = "attnpool.positional_embedding"
 
     family: Literal["modified_resnet"] = "modified_resnet"
     layers: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
     width: PositiveInt
 
+    @classmethod
+    def read(cls, weights: Mapping[str, Tensor], vision: Mapping[str, Any], quick_gelu: bool) -> Self:
+        """`TowerSpec.read`: every size is a tensor's; the tower has no activation but ReLU."""
+        blocks = [{name.split(".")[1] for name in weights if name.startswith(f"layer{i}.")} for i in range(1, 5)]
+        grid = round(max(weights["attnpool.positional_embedding"].shape[0] - 1, 0) ** 0.5)
+        return cls(
+            embed_dim=weights["attnpool.c_proj.weight"].shape[0],
+            image_size=grid * 32,
+            layers=(len(blocks[0]), len(blocks[1]), len(blocks[2]), len(blocks[3])),
+            width=weights["layer1.0.conv1.weight"].shape[0],
+        )
+
     @property
     def c4_channels(self) -> int:
         """Channels of the C4 features."""
         return self.width * 16
+
+    @property
+    def vision(self) -> CLIPVisionCfg:
+        return CLIPVisionCfg(layers=list(self.layers), width=self.width, image_size=self.image_size)
 
     def build(self) -> ModifiedResNet:
         """A tower with open_clip's initial weights."""
@@ -48,11 +64,6 @@ class ModifiedResNetSpec(TowerSpec):
         return ResNetTrunk(tower), ResNetRoiPart(tower)
 
 
-def c4_size(side: int) -> int:
-    """Cells of the C4 features, at least one, along a side in pixels: a convolution of stride 2 and three poolings."""
-    return max((side + 1) // 2 // 8, 1)
-
-
 class ResNetTrunk(Trunk):
     """V_a of a CLIP's ResNet."""
 
@@ -60,6 +71,10 @@ class ResNetTrunk(Trunk):
         names = ("conv1", "bn1", "act1", "conv2", "bn2", "act2", "conv3", "bn3", "act3", "avgpool")
         stem = nn.Sequential(OrderedDict((name, getattr(tower, name)) for name in names))
         super().__init__(stem, tower.layer1, tower.layer2, tower.layer3, tower.layer3[-1].conv3.out_channels)
+
+    def cells(self, side: int) -> int:
+        """A convolution of stride 2, and three poolings."""
+        return max((side + 1) // 2 // 8, 1)
 
     def folded(self) -> Self:
         folded = copy.deepcopy(self).eval()

@@ -1,4 +1,4 @@
-"""Pre-train the tiny CLIP on crops and captions of a drawn world: it plays the part of CLIP's web pre-training.
+"""Pre-train a tiny CLIP on crops and captions of a drawn world: it plays the part of CLIP's web pre-training.
 
 The contrast is CLIP's, with one change: a caption counts as right for every picture of the batch that it is true of
 (UniCL, CVPR 2022), because in a small world many pictures share a caption.
@@ -6,6 +6,6 @@ The contrast is CLIP's, with one change: a caption counts as right for every pic
 
 from clipgap.engine.pretrain.contrast import contrast
 from clipgap.engine.pretrain.job import pretrain
-from clipgap.engine.pretrain.recipe import WEIGHTS, Pretraining
+from clipgap.engine.pretrain.recipe import TOWERS, Pretraining
 
-__all__ = ["WEIGHTS", "Pretraining", "contrast", "pretrain"]
+__all__ = ["TOWERS", "Pretraining", "contrast", "pretrain"]

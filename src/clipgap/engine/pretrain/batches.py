@@ -1,4 +1,4 @@
-"""What the tiny CLIP is shown: crops and captions, and which of them belong together."""
+"""What a tiny CLIP is shown: crops and captions, and which of them belong together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import normalize
 
-from clipgap.clip import IMAGE_MEAN, IMAGE_STD, TINY
+from clipgap.clip import TINY
 from clipgap.engine.pretrain.recipe import Pretraining
 from clipgap.world import Album, Caption, Crop, cut, truth, write_caption
 
@@ -42,7 +42,7 @@ def _batch(album: Album, recipe: Pretraining, step: int) -> Batch:
 def as_images(crops: list[Crop]) -> Tensor:
     """Crops as CLIP takes them: (B, 3, S, S), normalised."""
     pixels = torch.from_numpy(np.stack([crop.pixels for crop in crops])).permute(0, 3, 1, 2).float() / 255
-    images: Tensor = normalize(pixels, IMAGE_MEAN, IMAGE_STD)
+    images: Tensor = normalize(pixels, list(TINY.tower.mean), list(TINY.tower.std))
     return images
 
 

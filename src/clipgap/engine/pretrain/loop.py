@@ -1,4 +1,4 @@
-"""The training of the tiny CLIP, which can be interrupted and gone on with."""
+"""The training of a tiny CLIP, which can be interrupted and gone on with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from clipgap.clip import load_clip
+from clipgap.config import ClipConfig
 from clipgap.engine.checkpoints import Checkpoints
 from clipgap.engine.pretrain.batches import batches
 from clipgap.engine.pretrain.contrast import contrast
@@ -28,8 +30,11 @@ SAVE_EVERY = 200
 
 def train(model: open_clip.CLIP, album: Album, recipe: Pretraining, out: Path, device: torch.device) -> None:
     """Train a tower on an album; a checkpoint in `out` is gone on from."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    if recipe.tower != "resnet":
+        _share_text(model)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    decayed = [p for p in trained if p.ndim > 1]
+    others = [p for p in trained if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, recipe.lr, betas=(0.9, 0.98))
     checkpoints = Checkpoints(out / CHECKPOINT, KIND)
@@ -37,7 +42,8 @@ def train(model: open_clip.CLIP, album: Album, recipe: Pretraining, out: Path, d
     _cut_log(out / LOG, first)
     if not first:
         _open_residuals(model)
-        learn_words(model, recipe, device)
+        if recipe.tower == "resnet":
+            learn_words(model, recipe, device)
     model.train()
     with progress_bar("pre-train", recipe.steps, first) as report:
         for step, (images, tokens, true, clear) in enumerate(batches(album, recipe, first), start=first):
@@ -63,8 +69,18 @@ def train(model: open_clip.CLIP, album: Album, recipe: Pretraining, out: Path, d
 def _open_residuals(model: open_clip.CLIP) -> None:
     """Let every residual branch count from the start; open_clip begins with all of them shut, for long trainings."""
     for name, parameter in model.visual.named_parameters():
-        if name.startswith("layer") and name.endswith("bn3.weight"):
+        if (name.startswith("layer") and name.endswith("bn3.weight")) or name.endswith(".gamma"):
             nn.init.ones_(parameter)
+
+
+def _share_text(model: open_clip.CLIP) -> None:
+    """Put in the text tower of the shipped tiny CLIP, and keep it as it is."""
+    theirs = load_clip(ClipConfig(name="tiny")).model.state_dict()
+    own = dict(model.named_parameters())
+    for name in own.keys() & theirs.keys():
+        if not name.startswith("visual."):
+            own[name].data.copy_(theirs[name])
+            own[name].requires_grad_(False)
 
 
 def _schedule(step: int, recipe: Pretraining) -> float:

@@ -1,17 +1,20 @@
-"""How the tiny CLIP is pre-trained, in numbers, and what the folder holds."""
+"""How the tiny CLIPs are pre-trained, in numbers, and what the folder holds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clipgap.clip import shipped_file
 from clipgap.world import CONDITIONS, Condition
 
-WEIGHTS, LOG, CARD, CHECKPOINT = "tiny_clip.safetensors", "log.jsonl", "card.json", "checkpoint.pt"
+LOG, CARD, CHECKPOINT = "log.jsonl", "card.json", "checkpoint.pt"
+TOWERS = {"resnet": "tiny", "convnext": "tiny-convnext", "vit": "tiny-vit"}
+"""Image towers that are pre-trained, and the `clip.name` of each."""
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """The recipe of the tiny CLIP."""
+    """The recipe of the tiny CLIPs."""
 
     seed: int = 0
     scenes: int = 18_000
@@ -28,6 +31,19 @@ class Pretraining:
     """Conditions that are left out: the control tower is trained without the four target conditions."""
     held_out: int = 1000
     """Scenes of each style that the zero-shot accuracy is measured on."""
+    tower: str = "resnet"
+    """One of `TOWERS`; all but the first learn to meet its text tower, which stays as it is (LiT, Zhai et al. 2022,
+    the other way round)."""
+
+    @property
+    def name(self) -> str:
+        """The `clip.name` of what is made."""
+        return TOWERS[self.tower]
+
+    @property
+    def weights(self) -> str:
+        """The file of weights in the folder."""
+        return shipped_file(self.name).name
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
