@@ -14,6 +14,7 @@ NONE = "augment.kind=none"
 TEMPLATES = json.dumps(
     ["a photo of a {}", "a blurry photo of a {}", "a dark photo of a {}", "a {} in the street", "a {} in the rain"]
 )
+NECK = "detector.neck=simple_fpn"
 ALONE = {
     **{kind: (NONE, f"diversify.kinds=[{kind}]") for kind in DIVERSIFY},
     "norm": ("augment.kind=norm",),
@@ -34,6 +35,7 @@ ALONE = {
     "background_learned": (NONE, "detector.background=learned"),
     "fusion": (NONE, "detector.fusion=0.35"),
     "twice": (NONE, "train.batch_size=8"),
+    "neck": (NONE, NECK),
 }
 """What each lever sets; the others are off."""
 STACK = {
@@ -46,6 +48,7 @@ STACK = {
     "recipe_norm": ("augment.kind=norm", EVERY),
     "recipe_pin": ("augment.kind=pin", EVERY),
     "recipe_fitted": ("augment.kind=fitted", EVERY),
+    "recipe_neck": (NONE, EVERY, NECK),
     "recipe_background": (NONE, EVERY, "detector.background=learned"),
     "recipe_background_text": (NONE, EVERY, "detector.background=text"),
     "recipe_atrous": (NONE, EVERY, "detector.roi=atrous"),

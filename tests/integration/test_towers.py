@@ -128,6 +128,13 @@ def test_layer4_once_on_the_whole_map_is_trained_where_it_can_be(made: Made, roi
     assert all(np.isfinite(line["loss_classifier"]) for line in losses if "loss_classifier" in line)
 
 
+def test_a_neck_is_trained_over_every_family(made: Made, tmp_path: Path) -> None:
+    folder, settings = made
+    config = run_config(folder, *settings, "detector.neck=simple_fpn", f"run.out={tmp_path / 'run'}")
+    train(config, show=False)
+    assert len(Detector.load(tmp_path / "run").predict(picture_of(folder), score=0.0)) > 0
+
+
 def test_levers_move_the_features_of_every_family(made: Made, tmp_path: Path) -> None:
     folder, settings = made
     levers = ["augment.kind=[fitted, norm, pin]", "augment.probability=1", "augment.layer=layer1"]

@@ -65,6 +65,16 @@ SETTINGS = (
         f"{SHOW}clip.name=EVA02-B-16",
         "--set clip.name=EVA02-B-16: no such CLIP, or none that fits: there are RN50, RN101, convnext_base_w",
     ),
+    CommandRow(
+        "a window where there are no blocks",
+        f"{SHOW}clip.window=7",
+        "clip: roi_blocks and window are a ViT's, and tiny is none: leave them out",
+    ),
+    CommandRow(
+        "a ViT without its stride",
+        f"{SHOW}clip.name=tiny-vit --set detector.roi=atrous",
+        "has no stride that `roi: atrous` could leave",
+    ),
     CommandRow("blank names", f"{SHOW}data.classes=['',car]", "data.classes.0: must not be blank, got ''"),
     CommandRow("a setting that is not there", f"{SHOW}train.stps=3", "no such setting (did you mean steps? there are:"),
     CommandRow("a setting without a value", f"{SHOW}train.steps", "--set train.steps: expected key=value"),

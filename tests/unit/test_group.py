@@ -80,7 +80,7 @@ def moved(lever: nn.Module, features: Tensor) -> Tensor:
 
 
 def test_a_batch_is_as_large_as_any_of_the_others_in_training_alone() -> None:
-    preprocess = Preprocess(TINY.tower)
+    preprocess = Preprocess(TINY.tower, TINY.tower.least_side)
     preprocess.group = Told([[80, 40]])
     images = [torch.zeros(3, 64, 96), torch.zeros(3, 48, 64)]
     assert preprocess.train()(images)[0].tensors.shape[2:] == (80, 96)

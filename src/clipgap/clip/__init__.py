@@ -5,7 +5,7 @@ from clipgap.clip.imagenet import load_backbone
 from clipgap.clip.load import cached_weights, load_clip
 from clipgap.clip.model import Clip, ClipSpec, clip_from_weights
 from clipgap.clip.tiny import TINIES, TINY, shipped_file
-from clipgap.clip.tower import RoiPart, TowerSpec, Trunk, halve, set_batch_norm
+from clipgap.clip.tower import RoiPart, TowerSpec, Trunk, channel_norm, halve, set_batch_norm
 from clipgap.clip.towers import AnyTowerSpec
 from clipgap.clip.towers.modified_resnet import AttentionPool, ModifiedResNetSpec
 
@@ -22,6 +22,7 @@ __all__ = [
     "TowerSpec",
     "Trunk",
     "cached_weights",
+    "channel_norm",
     "clip_from_weights",
     "halve",
     "load_backbone",

@@ -2,7 +2,7 @@
 
 from clipgap.config.clip import CLIPS, TEXTLESS, TINY_CLIPS, ClipConfig
 from clipgap.config.data import MEAN, DataConfig, DomainConfig, Format, PartConfig, Reading, Role, VocBoxes
-from clipgap.config.detector import DetectorConfig
+from clipgap.config.detector import DetectorConfig, Neck
 from clipgap.config.differing import differing, flat
 from clipgap.config.idle import without_effect
 from clipgap.config.jobs import (
@@ -64,6 +64,7 @@ __all__ = [
     "Graphs",
     "ImageConfig",
     "Metric",
+    "Neck",
     "PartConfig",
     "PredictFormat",
     "PromptsConfig",

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from clipgap.config.section import BoxWeights, Count, Fraction, NotNegative, Number, Positive, Section, TowerPart
 
+Neck = Literal["none", "simple_fpn"]
+
 
 class DetectorConfig(Section):
     """The detector's constants (METHOD, section 4), under torchvision's names wherever it has one."""
@@ -65,6 +67,9 @@ class DetectorConfig(Section):
     roi: Literal["per_region", "dense", "atrous"] = "per_region"
     """layer4 on every region (the paper); `dense`: once on the whole map, several times faster, other numbers;
     `atrous`: once, without its stride and dilated instead, so that regions keep their detail (DC5 of detectron2)."""
+    neck: Neck = "none"
+    """`simple_fpn`: a pyramid of three sizes over the trunk's map (ViTDet), for objects smaller than CLIP's input;
+    anchors and regions are taken from the level of their size. Cannot be exported."""
     roi_sampling_ratio: NotNegative = 0
     """Points that RoIAlign takes along each side of a cell; 0: as many as the region's size asks for."""
     box_score_thresh: Fraction = 0.05

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class Anchors(nn.Module):
         shapes = [(size / ratio**0.5, size * ratio**0.5) for size in sizes for ratio in ratios]
         self.cells: Tensor
         self.register_buffer(
-            "cells", torch.tensor([[-w / 2, -h / 2, w / 2, h / 2] for w, h in shapes]), persistent=False
+            "cells", torch.tensor([[-w / 2, -h / 2, w / 2, h / 2] for w, h in shapes]).reshape(-1, 4), persistent=False
         )
 
     def num_anchors_per_location(self) -> list[int]:
@@ -38,3 +39,20 @@ class Anchors(nn.Module):
         centres = torch.stack([x, y, x, y], dim=-1).reshape(-1, 1, 4)
         anchors = (centres + self.cells).reshape(-1, 4)
         return [anchors] * len(images.image_sizes)
+
+
+class LevelAnchors(nn.Module):
+    """The same on the levels of a pyramid, each with sizes of its own, or with none."""
+
+    def __init__(self, levels: Sequence[Anchors]) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(levels)
+
+    def num_anchors_per_location(self) -> list[int]:
+        """Anchors at every cell of each level."""
+        return [len(cast(Anchors, level).cells) for level in self.levels]
+
+    def forward(self, images: ImageList, features: list[Tensor]) -> list[Tensor]:
+        """For every image all levels' anchors, the finest first."""
+        each = [level(images, [one])[0] for level, one in zip(self.levels, features, strict=True)]
+        return [torch.cat(each)] * len(images.image_sizes)

@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clipgap.clip import Backbone, RoiPart, set_batch_norm
+from clipgap.clip import Backbone, RoiPart, Trunk, set_batch_norm
 from clipgap.config import DetectionPrecision, PromptsConfig
 from clipgap.detector.fusion import FrozenClip
 from clipgap.detector.heads import BoxPredictor, MeanPool, make_classifier
+from clipgap.detector.neck import SimpleFPN
 from clipgap.detector.pictures import in_original
 from clipgap.detector.predicting import Predicting
 from clipgap.detector.preprocess import Preprocess
@@ -52,7 +53,8 @@ class Detector(Predicting, Stored):
         background: Tensor | None = None,
     ) -> None:
         config, classes = spec.detector, len(spec.classes)
-        backbone, box_head = spec.tower.parts(tower)
+        trunk, box_head = spec.tower.parts(tower)
+        backbone = trunk if config.neck == "none" else SimpleFPN(trunk)
         channels = box_head.out_channels
         if config.pooling == "mean" and spec.tower.has_text:  # without, there is no space to project into
             box_head.pool = MeanPool(channels, spec.tower.embed_dim)
@@ -64,7 +66,7 @@ class Detector(Predicting, Stored):
             backbone,
             ProposalNetwork(spec.tower, config),
             DetectionHeads(spec.tower, box_head, predictor, config),
-            Preprocess(spec.tower),
+            Preprocess(spec.tower, spec.tower.least_side * (1 if config.neck == "none" else 2)),
         )
         self.spec = spec
         self.folded = self.half_precision = False
@@ -111,8 +113,9 @@ class Detector(Predicting, Stored):
             return super().forward(images, targets)
         batch, _ = self.transform(images)
         features = self.backbone(batch.tensors)
-        proposals, _ = self.rpn(batch, {"0": features})
-        scores, deltas = self.roi_heads.read(features, proposals)
+        levels = features if isinstance(features, dict) else {"0": features}
+        proposals, _ = self.rpn(batch, levels)
+        scores, deltas = self.roi_heads.read(self.roi_heads.maps(*levels.values()), proposals)
         words = self.roi_heads.box_predictor.classifier.class_embeddings
         by_clip = self.frozen_clip.probabilities(self.frozen_clip(batch.tensors), proposals, words)
         scores = self.frozen_clip.fuse(scores, by_clip)
@@ -155,15 +158,21 @@ class Detector(Predicting, Stored):
             in_original(found, image.shape[1:], size) for image, size, found in zip(images, sizes, results, strict=True)
         ]
 
+    @property
+    def trunk(self) -> Trunk:
+        """The trunk, with a neck over it or not."""
+        trunk: Trunk = self.backbone if self.spec.detector.neck == "none" else self.backbone.trunk
+        return trunk
+
     def tower_parts(self) -> list[torch.nn.Module]:
-        """What came from CLIP's image tower: all but the RPN, the predictor and a pooling of our own."""
+        """What came from CLIP's image tower: all but neck, RPN, predictor and a pooling of our own."""
         head = self.roi_heads.box_head
-        return [self.backbone, head] if self.spec.detector.pooling == "attention" else [self.backbone, head.layer4]
+        return [self.trunk, head] if self.spec.detector.pooling == "attention" else [self.trunk, head.layer4]
 
     def part(self, name: str) -> torch.nn.Module:
         """A part by the name that `detector.frozen` and `tune.rates` have for it."""
         box_head: RoiPart = self.roi_heads.box_head
         parts = {"layer4": box_head.layer4, "attnpool": box_head.pool}
         parts |= {"rpn": self.rpn, "predictor": self.roi_heads.box_predictor}
-        part: torch.nn.Module = parts[name] if name in parts else getattr(self.backbone, name)
+        part: torch.nn.Module = parts[name] if name in parts else getattr(self.trunk, name)
         return part

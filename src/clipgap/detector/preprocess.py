@@ -13,9 +13,9 @@ from clipgap.group import ALONE, Group
 class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
     """Normalises and pads to the largest image of the batch, with zeros after normalisation; never resizes."""
 
-    def __init__(self, tower: TowerSpec) -> None:
+    def __init__(self, tower: TowerSpec, least_side: int) -> None:
         super().__init__(1, 1, list(tower.mean), list(tower.std), size_divisible=1)
-        self.least_side = tower.least_side
+        self.least_side = least_side
         self.group: Group = ALONE
         """In training: who has the other images of the batch."""
 

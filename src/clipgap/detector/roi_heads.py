@@ -16,6 +16,7 @@ from clipgap.clip import RoiPart, TowerSpec
 from clipgap.config import AlignConfig, DetectorConfig
 from clipgap.detector.heads import BoxPredictor
 from clipgap.detector.losses import alignment_losses, detection_losses
+from clipgap.detector.neck import from_levels, strides
 from clipgap.detector.pieces import sum_of_pieces
 from clipgap.detector.roi_align import roi_align
 from clipgap.detector.sampler import Sampler
@@ -53,6 +54,7 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
             config.box_detections_per_img,
         )
         self.tower, self.sampling_ratio, self.roi = tower, config.roi_sampling_ratio, config.roi
+        self.strides = strides(tower, config.neck)
         self.fg_bg_sampler = Sampler(config.box_batch_size_per_image, config.box_positive_fraction)
         self.box_coder = BoxCoder(config.box_reg_weights, math.log(config.box_growth_limit))
         self.finish = type(box_head).finish
@@ -72,14 +74,13 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         """torchvision's contract, without masks and keypoints."""
         if self.training:
             proposals, _, labels, regression_targets = self.select_training_samples(proposals, targets)
-            maps = self.maps(features["0"])
+            maps = self.maps(*features.values())
             losses = self._losses(maps, proposals, torch.cat(labels), torch.cat(regression_targets))
             return [], losses | (self._alignment(maps, proposals, labels) if self.align else {})
-        return self.chosen(*self.read(features["0"], proposals), proposals, image_shapes), {}
+        return self.chosen(*self.read(self.maps(*features.values()), proposals), proposals, image_shapes), {}
 
-    def read(self, features: Tensor, proposals: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Probabilities (R, K + 1), the background first, and deltas (R, (K + 1) * 4) of proposals on C4 features."""
-        maps = self.maps(features)
+    def read(self, maps: Sequence[Tensor], proposals: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Probabilities (R, K + 1), the background first, and deltas (R, (K + 1) * 4) of proposals on `maps`."""
         pieces = [self.predict(maps, boxes) for boxes in in_pieces(proposals, REGIONS_AT_ONCE)]
         class_logits, box_regression = (torch.cat(part) for part in zip(*pieces, strict=True))
         return class_logits.float().softmax(-1), box_regression
@@ -92,26 +93,33 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         keys = ("boxes", "scores", "labels")
         return [dict(zip(keys, one, strict=True)) for one in zip(*found, strict=True)]
 
-    def maps(self, features: Tensor) -> tuple[Tensor, ...]:
-        """C4 features -> the maps that RoIAlign takes regions from: layer4's, or what it begins with."""
+    def maps(self, *levels: Tensor) -> tuple[Tensor, ...]:
+        """C4 features, or a pyramid's levels -> the maps that RoIAlign takes regions from, level by level: layer4's, or
+        what it begins with."""
         box_head: RoiPart = self.box_head
         if self.roi == "per_region":
-            return box_head.begin(features)
-        return (box_head.dense(features) if self.roi == "dense" else box_head.atrous(features),)
+            return tuple(one for features in levels for one in box_head.begin(features))
+        return tuple(map(box_head.dense if self.roi == "dense" else box_head.atrous, levels))
 
     def predict(self, maps: Sequence[Tensor], boxes: list[Tensor]) -> tuple[Tensor, Tensor]:
         """What the box_predictor says about boxes."""
-        pool = partial(roi_align, boxes=boxes, sampling_ratio=self.sampling_ratio)
-        tower, size, stride = self.tower, self.tower.roi_size, self.tower.stride
-        if self.roi == "per_region":
-            pairs = zip(maps, self.box_head.halved, strict=True)
-            regions = [pool(one, size=size, stride=stride, halved=halved) for one, halved in pairs]
-            pooled = self.finish(self.box_head, *regions)
-        else:
-            stride *= tower.layer4_stride if self.roi == "dense" else 1
-            pooled = self.box_head.read(pool(maps[0], size=size // tower.layer4_stride, stride=stride))
+        count = len(maps) // len(self.strides)
+        pools = [
+            partial(self._regions, maps[n * count : (n + 1) * count], stride) for n, stride in enumerate(self.strides)
+        ]
+        regions = pools[0](boxes) if len(pools) == 1 else from_levels(pools, boxes, self.tower.image_size)
+        pooled = self.finish(self.box_head, *regions) if self.roi == "per_region" else self.box_head.read(regions[0])
         logits, deltas = self.box_predictor(pooled)
         return logits, deltas
+
+    def _regions(self, maps: Sequence[Tensor], stride: int, boxes: list[Tensor]) -> list[Tensor]:
+        """RoIAlign of boxes, of each of a level's maps."""
+        tower, size, halved = self.tower, self.tower.roi_size, self.box_head.halved
+        if self.roi != "per_region":
+            size, halved = size // tower.layer4_stride, (False,)
+            stride *= tower.layer4_stride if self.roi == "dense" else 1
+        pairs = zip(maps, halved, strict=True)
+        return [roi_align(one, boxes, size, stride, self.sampling_ratio, half) for one, half in pairs]
 
     def _losses(
         self, maps: Sequence[Tensor], proposals: list[Tensor], labels: Tensor, regression_targets: Tensor

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
@@ -13,7 +14,8 @@ from torchvision.ops import clip_boxes_to_image, nms
 
 from clipgap.clip import TowerSpec
 from clipgap.config import DetectorConfig
-from clipgap.detector.anchors import Anchors
+from clipgap.detector.anchors import Anchors, LevelAnchors
+from clipgap.detector.neck import LEVELS, level_of, strides
 from clipgap.detector.sampler import Sampler
 
 
@@ -40,12 +42,26 @@ class FloatHead(RPNHead):  # type: ignore[misc]
         return logits, deltas
 
 
+class LevelHeads(nn.Module):
+    """A head for every level of a pyramid; none where it has no anchors."""
+
+    def __init__(self, tower: TowerSpec, anchors: Sequence[int]) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(FloatHead(tower, count) if count else nn.Identity() for count in anchors)
+        self.anchors = anchors
+
+    def forward(self, x: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Every level's features -> objectness logits and box deltas of those that have anchors."""
+        some = [(level, one) for level, one, count in zip(self.levels, x, self.anchors, strict=True) if count]
+        pairs = [level([one]) for level, one in some]
+        return [logits[0] for logits, _ in pairs], [deltas[0] for _, deltas in pairs]
+
+
 class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
     """Proposals ranked by logit (a sigmoid ties at 1.0 above about 17); L1 loss; only empty boxes dropped."""
 
     def __init__(self, tower: TowerSpec, config: DetectorConfig) -> None:
-        anchors = Anchors(config.anchor_sizes, config.anchor_ratios, tower.stride)
-        head = FloatHead(tower, *anchors.num_anchors_per_location())
+        anchors, head = make_heads(tower, config)
         for parameter in head.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=config.rpn_init_std)
@@ -76,7 +92,7 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
             proposals: (N, A, 4), decoded, not clipped.
             objectness: logits (N * A, 1).
             image_shapes: (height, width) of every image without its padding.
-            num_anchors_per_level: torchvision's; the C4 features are the only level.
+            num_anchors_per_level: torchvision's; all levels are ranked together.
         """
         objectness = objectness.detach().reshape(len(proposals), -1)
         boxes_of, logits_of = [], []
@@ -102,6 +118,18 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
             objectness.flatten()[sampled], torch.cat(labels)[sampled], reduction="sum"
         )
         return objectness_loss / count, box_loss / count
+
+
+def make_heads(tower: TowerSpec, config: DetectorConfig) -> tuple[nn.Module, nn.Module]:
+    """Anchors and head of the one map, or of a pyramid's levels, where each has the anchors of its size."""
+    if config.neck == "none":
+        anchors = Anchors(config.anchor_sizes, config.anchor_ratios, tower.stride)
+        return anchors, FloatHead(tower, *anchors.num_anchors_per_location())
+    at = level_of(torch.tensor(config.anchor_sizes, dtype=torch.float32), tower.image_size).tolist()
+    sizes = [[size for size, level in zip(config.anchor_sizes, at, strict=True) if level == n] for n in range(LEVELS)]
+    each = zip(sizes, strides(tower, config.neck), strict=True)
+    levels = LevelAnchors([Anchors(own, config.anchor_ratios, stride) for own, stride in each])
+    return levels, LevelHeads(tower, levels.num_anchors_per_location())
 
 
 def not_empty(boxes: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def compile_heads(detector: Detector) -> None:
     boxes = torch.tensor([[0.0, 0, tower.image_size, tower.image_size]] * REGIONS_AT_ONCE, device=device)
     try:
         trial.finish = compiled = torch.compile(type(box_head).finish)
-        logits, deltas = trial.predict(trial.maps(features), [boxes])
+        logits, deltas = trial.predict(trial.maps(*[features] * len(trial.strides)), [boxes])
         torch.autograd.grad(logits.sum() + deltas.sum(), [features])
     except RuntimeError as error:  # the base of all that torch.compile raises
         reason = " ".join(str(error).split())[:200]

@@ -55,9 +55,13 @@ def export_onnx(
 
     Raises:
         ClipgapError: the packages of the extra `onnx` are missing, `out` holds something already, or the detector has
-            score fusion.
+            score fusion or a neck.
         ConfigError: a precision for two graphs, or `int8` without images.
     """
+    if detector.spec.detector.neck != "none":
+        raise ClipgapError(
+            "detector.neck: a detector with a neck cannot be exported to ONNX; train one with detector.neck=none"
+        )
     if detector.spec.detector.fusion:
         raise ClipgapError(
             "detector.fusion: a detector with score fusion cannot be exported to ONNX; train one with detector.fusion=0"

@@ -81,7 +81,7 @@ def test_detections_have_the_fused_scores(settings: dict[str, str]) -> None:
         proposals, _ = detector.rpn(batch, {"0": detector.backbone(batch.tensors)})
         words = detector.roi_heads.box_predictor.classifier.class_embeddings
         by_clip = frozen_of(detector).probabilities(frozen_of(detector)(batch.tensors), proposals, words)
-        scores, _ = detector.roi_heads.read(detector.backbone(batch.tensors), proposals)
+        scores, _ = detector.roi_heads.read(detector.roi_heads.maps(detector.backbone(batch.tensors)), proposals)
     expected = scores[:, 1:] ** 0.65 * by_clip**0.35
     for part, one, before in zip(expected.split([len(boxes) for boxes in proposals]), found, other, strict=True):
         torch.testing.assert_close(one["scores"], part.flatten().sort(descending=True)[0], rtol=1e-4, atol=1e-5)

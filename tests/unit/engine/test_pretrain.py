@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from clipgap.clip import TINY, load_clip
+from clipgap.clip import TINIES, TINY, load_clip
 from clipgap.config import ClipConfig
 from clipgap.engine.pretrain import Pretraining, contrast, pretrain
 from clipgap.engine.pretrain import loop as module
@@ -95,3 +96,14 @@ def test_the_control_tower_is_drawn_without_the_target_conditions() -> None:
     conditions = set(Pretraining(skipped=skipped).conditions)
     assert not conditions & set(skipped)
     assert len(conditions) == 18 - 4
+
+
+@pytest.mark.parametrize("tower", ["convnext", "vit"])
+def test_other_towers_learn_to_meet_the_words_of_the_first(tmp_path: Path, tower: str) -> None:
+    card = pretrain(tmp_path / "out", replace(SHORT, tower=tower), CPU, workers=1)
+    file = tmp_path / f"out/tiny_{tower}.safetensors"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["card.json", "log.jsonl", file.name]
+    assert (file.stat().st_size < 12e6, card["recipe"]["tower"]) == (True, tower)
+    clip, words = load_clip(ClipConfig(name=f"tiny-{tower}", file=str(file))), ["a photo of a car", "fog"]
+    assert clip.spec == TINIES[f"tiny-{tower}"]
+    torch.testing.assert_close(clip.embed_text(words), load_clip(ClipConfig(name="tiny")).embed_text(words))

@@ -61,7 +61,7 @@ class Trainer:
         self._join(self.group)
         if augment is not None:
             augment.to(fabric.device)
-            augment.attach(detector.transform, detector.backbone, self.generator)
+            augment.attach(detector.transform, detector.trunk, self.generator)
         detector.roi_heads.align = config.align if config.align.on else None
         self.tuning = Tuning(detector.train(), config.tune, config.train)
         train = config.train
