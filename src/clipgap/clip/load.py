@@ -40,10 +40,11 @@ def load_clip(config: ClipConfig) -> Clip:
     if config.name in TEXTLESS:
         raise ConfigError(f"clip.name={config.name} has no text, which is needed here: name a CLIP (RN101, tiny, ...)")
     if config.file:
-        return _from_file(Path(config.file), config)
-    if config.pretrained == "random":
-        return _random(config)
-    return _from_tag(config)
+        clip = _from_file(Path(config.file), config)
+    else:
+        clip = _random(config) if config.pretrained == "random" else _from_tag(config)
+    clip.tokenize.place = config.tokenizer or clip.tokenize.place
+    return clip
 
 
 def cached_weights(name: str, tag: str) -> Path | None:
@@ -62,7 +63,6 @@ def _from_file(path: Path, config: ClipConfig) -> Clip:
     require_finite(weights, path, "the file is damaged, or of a training that diverged; fetch or save it again")
     quick_gelu = _quick_gelu(path, config, from_openai)
     clip = clip_from_weights(weights, quick_gelu, config.name, path.name, _known(config))
-    clip.tokenize.place = config.tokenizer or clip.tokenize.place
     _refuse_other_tower(clip, config, path)
     return clip
 

@@ -56,10 +56,10 @@ class Clip(Backbone):
         True
     """
 
-    def __init__(self, model: Any, spec: ClipSpec, name: str, weights: str, tokenizer: str | None = None) -> None:
+    def __init__(self, model: Any, spec: ClipSpec, name: str, weights: str) -> None:
         self.model = model.eval().requires_grad_(False)
         self.spec = spec
-        self.tokenize = Tokenizer(spec.text, tokenizer)
+        self.tokenize = Tokenizer(spec.text)
         super().__init__(model.visual, spec.tower, name, weights)
 
     def to(self, device: torch.device) -> Self:
@@ -80,8 +80,9 @@ class Clip(Backbone):
 
     @cached_property
     def weights_hash(self) -> str:
-        """SHA-256 of all weights in float32 and of the activation: the same from every file format."""
-        return hash_of(self.model, f"quick_gelu={self.spec.quick_gelu}")
+        """SHA-256 of all weights in float32, of the activation and of where a transformer is cut: the same from every
+        file format."""
+        return hash_of(self.model, f"quick_gelu={self.spec.quick_gelu}{self.spec.tower.cut}")
 
     def __str__(self) -> str:
         return f"CLIP {self.name}, weights: {self.weights}"
@@ -106,8 +107,8 @@ def spec_of(
     if family is None:
         families = ", ".join(name for name, one in FAMILIES.items() if one.has_text)
         raise WeightsError(f"{where}: no CLIP with an image tower that fits (there are {families}; docs/towers.md)")
+    known = known or {}
     try:
-        known = known or {}
         text = _custom_text_of(weights, known) if family.custom_text else _text_of(weights)
         tower = family.read(visual, known.get("vision_cfg", {}), quick_gelu)
     except ValidationError as error:

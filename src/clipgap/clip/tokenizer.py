@@ -22,11 +22,12 @@ class Tokenizer:
 
     Args:
         text: the text tower's settings.
-        place: folder of a tokenizer of its own, or its name on the Hub; None: the one that the settings name.
     """
 
-    def __init__(self, text: CLIPTextCfg, place: str | None = None) -> None:
-        self.text, self.length, self.place = text, text.context_length, place or text.hf_tokenizer_name
+    def __init__(self, text: CLIPTextCfg) -> None:
+        self.text, self.length = text, text.context_length
+        self.place = text.hf_tokenizer_name
+        """Folder of a tokenizer of its own, or its name on the Hub; None: the tokenizer is CLIP's."""
 
     def __call__(self, prompts: Sequence[str]) -> Tensor:
         """Tokens of prompts.

@@ -72,6 +72,11 @@ class TowerSpec(Section):
         return self.image_size // self.stride
 
     @property
+    def cut(self) -> str:
+        """In words, where it is cut, if the same tower can be cut elsewhere: features of one cut do not fit another."""
+        return ""
+
+    @property
     def least_side(self) -> int:
         """Pixels that a side of a batch has at least, so that layer4 has a cell."""
         return 2 * self.stride

@@ -118,4 +118,6 @@ class ClipConfig(Section):
     def _cut_only_where_there_are_blocks(self) -> ClipConfig:
         if (self.roi_blocks or self.window) and not self.is_vit:
             raise ValueError(f"roi_blocks and window are a ViT's, and {self.name} is none: leave them out")
+        if self.tokenizer and self.name not in SIGLIPS:
+            raise ValueError(f"tokenizer is a SigLIP's, and {self.name} is none: leave it out")
         return self

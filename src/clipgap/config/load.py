@@ -25,7 +25,7 @@ from clipgap.parse import UnreadableError, parse_yaml
 T = TypeVar("T", bound=BaseModel)
 
 PATH_KEYS = ("data.root", "clip.file", "augment.file")
-OF_A_CLIP = ("pretrained", "file", "quick_gelu")
+OF_A_CLIP = ("pretrained", "file", "quick_gelu", "tokenizer", "roi_blocks", "window")
 """Settings of `clip` that belong to its name: `--set clip.name=...` takes the file's back."""
 PRESETS = resources.files("clipgap") / "presets"
 

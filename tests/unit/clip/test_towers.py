@@ -265,11 +265,19 @@ def test_a_vit_is_cut_where_the_settings_say() -> None:
         _spec(ClipConfig(name="ViT-B-16", roi_blocks=12), quick_gelu=False)
 
 
+def test_another_cut_is_another_clip() -> None:
+    cuts = ({}, {"roi_blocks": 3}, {"window": 4})
+    hashes = {load_clip(ClipConfig(name="tiny-vit", pretrained="random", **cut)).weights_hash for cut in cuts}
+    assert len(hashes) == 3
+
+
 def test_settings_of_a_vit_are_refused_elsewhere() -> None:
     from clipgap.config import load_config
 
     with pytest.raises(ConfigError, match="roi_blocks and window are a ViT's, and RN50 is none"):
         load_config("mini_world", ["clip.name=RN50", "clip.window=7"])
+    with pytest.raises(ConfigError, match="tokenizer is a SigLIP's, and tiny is none"):
+        load_config("mini_world", ["clip.tokenizer=here"])
     with pytest.raises(ConfigError, match=r"clip.name=ViT-B-16 has no stride.*set detector.roi=dense"):
         load_config("mini_world", ["clip.name=ViT-B-16", "detector.roi=atrous"])
 

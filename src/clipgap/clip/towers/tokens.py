@@ -38,6 +38,10 @@ class TransformerSpec(TowerSpec):
     def stride(self) -> int:
         return self.patch_size
 
+    @property
+    def cut(self) -> str:
+        return f" roi_blocks={self.roi_blocks} window={self.window}"
+
 
 class Block(nn.Module):
     """One block, of attention and of a perceptron, each behind a norm: tokens (N, L, C) -> tokens.
