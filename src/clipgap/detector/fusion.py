@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from clipgap.clip import TowerSpec
 from clipgap.config import DetectorConfig
 from clipgap.detector.roi_align import roi_align
-from clipgap.detector.roi_heads import REGIONS_AT_ONCE, in_pieces
+from clipgap.detector.roi_heads import at_once, in_pieces
 
 
 class FrozenClip(nn.Module):
@@ -60,7 +60,7 @@ class FrozenClip(nn.Module):
         """
         embeddings = [
             self.roi_part.pool(roi_align(features, piece, self.size, self.stride, self.sampling_ratio))
-            for piece in in_pieces(boxes, REGIONS_AT_ONCE)
+            for piece in in_pieces(boxes, at_once(features.device))
         ]
         with torch.autocast(features.device.type, enabled=False):
             unit = F.normalize(torch.cat(embeddings).to(class_embeddings.dtype), dim=-1)

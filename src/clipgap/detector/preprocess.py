@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
@@ -22,6 +23,11 @@ class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         """The image as it is: the loader has resized it with PIL."""
         return image, target
+
+    def normalize(self, image: Tensor) -> Tensor:
+        """In place of the mean 0 and of the deviation 1; bytes are taken to [0, 1] first, on the device they are on."""
+        normal: Tensor = super().normalize(image.float().div_(255) if image.dtype == torch.uint8 else image)
+        return normal
 
     def batch_images(self, images: list[Tensor], size_divisible: int = 1) -> Tensor:
         """One batch (N, 3, H, W). A side that would leave layer4 without a cell is padded like any other."""

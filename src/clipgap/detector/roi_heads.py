@@ -25,11 +25,13 @@ from clipgap.group import ALONE, Group
 LossesOfRegions = Callable[[Sequence[Tensor], list[Tensor], slice], tuple[Tensor, ...]]
 """Maps, every image's boxes of a piece, and which of all regions these are -> losses."""
 REGIONS_AT_ONCE = 64
-"""Regions that go through layer4 together: more are no faster, and take more memory."""
+"""Regions that go through layer4 together on a CPU: more are no faster, and take more memory."""
+ON_A_GPU = 512
+"""The same on a GPU, which would wait for the next if they were few. Not measured: none was at hand."""
 
 
 class DetectionHeads(RoIHeads):  # type: ignore[misc]
-    """Regions -> losses in training, detections otherwise; `REGIONS_AT_ONCE`, so that memory is bounded.
+    """Regions -> losses in training, detections otherwise; so many `at_once` that memory is bounded.
 
     `roi: per_region`: layer4 on RoIAlign's regions. RoIAlign is linear, as is the beginning of layer4: this is done on
     the whole map, and RoIAlign after it, which gives the same numbers. `roi: dense`: all of layer4 on the whole map,
@@ -81,7 +83,7 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
 
     def read(self, maps: Sequence[Tensor], proposals: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Probabilities (R, K + 1), the background first, and deltas (R, (K + 1) * 4) of proposals on `maps`."""
-        pieces = [self.predict(maps, boxes) for boxes in in_pieces(proposals, REGIONS_AT_ONCE)]
+        pieces = [self.predict(maps, boxes) for boxes in in_pieces(proposals, at_once(maps[0].device))]
         class_logits, box_regression = (torch.cat(part) for part in zip(*pieces, strict=True))
         return class_logits.float().softmax(-1), box_regression
 
@@ -154,15 +156,15 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
     def _of_pieces(self, losses_of: LossesOfRegions, maps: Sequence[Tensor], regions: list[Tensor]) -> Sequence[Tensor]:
         """Losses that are sums over regions, a piece at a time where that gives the same."""
         total = sum(len(boxes) for boxes in regions)
-        at_once = REGIONS_AT_ONCE if self._can_be_cut() else max(total, 1)
-        pieces = list(in_pieces(regions, at_once))
+        most = at_once(maps[0].device) if self._can_be_cut() else max(total, 1)
+        pieces = list(in_pieces(regions, most))
         if len(pieces) == 1:
             return losses_of(maps, pieces[0], slice(None))
         parts = (self.box_head, self.box_predictor)
         trained = [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]
 
         def piece_of(maps: Sequence[Tensor], piece: int) -> tuple[Tensor, ...]:
-            return losses_of(maps, pieces[piece], slice(piece * at_once, (piece + 1) * at_once))
+            return losses_of(maps, pieces[piece], slice(piece * most, (piece + 1) * most))
 
         return sum_of_pieces(piece_of, len(pieces), maps, trained)
 
@@ -197,12 +199,16 @@ class DetectionHeads(RoIHeads):  # type: ignore[misc]
         return boxes_list, scores_list, labels_list
 
 
-def in_pieces(boxes: list[Tensor], at_once: int) -> Iterator[list[Tensor]]:
-    """Every image's boxes (R_i, 4), cut so that no piece has more than `at_once`; one empty piece if there are none."""
+def at_once(device: torch.device) -> int:
+    """Regions that go through layer4 together on a device."""
+    return REGIONS_AT_ONCE if device.type == "cpu" else ON_A_GPU
+
+
+def in_pieces(boxes: list[Tensor], most: int) -> Iterator[list[Tensor]]:
+    """Every image's boxes (R_i, 4), cut so that no piece has more than `most`; one empty piece if there are none."""
     total = sum(len(one) for one in boxes)
     starts = [sum(len(one) for one in boxes[:i]) for i in range(len(boxes))]
-    for first in range(0, max(total, 1), at_once):
+    for first in range(0, max(total, 1), most):
         yield [
-            one[max(first - start, 0) : max(first + at_once - start, 0)]
-            for one, start in zip(boxes, starts, strict=True)
+            one[max(first - start, 0) : max(first + most - start, 0)] for one, start in zip(boxes, starts, strict=True)
         ]

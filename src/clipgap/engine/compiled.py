@@ -8,7 +8,7 @@ import torch
 
 from clipgap.clip import RoiPart
 from clipgap.detector import Detector
-from clipgap.detector.roi_heads import REGIONS_AT_ONCE
+from clipgap.detector.roi_heads import at_once
 from clipgap.engine.progress import log
 
 
@@ -22,7 +22,7 @@ def compile_heads(detector: Detector) -> None:
     box_head: RoiPart = trial.box_head
     shape = (1, tower.c4_channels, tower.roi_size, tower.roi_size)
     features = torch.zeros(shape, device=device, requires_grad=True)
-    boxes = torch.tensor([[0.0, 0, tower.image_size, tower.image_size]] * REGIONS_AT_ONCE, device=device)
+    boxes = torch.tensor([[0.0, 0, tower.image_size, tower.image_size]] * at_once(device), device=device)
     try:
         trial.finish = compiled = torch.compile(type(box_head).finish)
         logits, deltas = trial.predict(trial.maps(*[features] * len(trial.strides)), [boxes])

@@ -348,3 +348,13 @@ def test_half_precision_multiplies_in_bfloat16_and_keeps_boxes_in_float32() -> N
         with torch.autocast("cpu", torch.bfloat16):
             features = half.backbone(batch)
     assert 0 < float((features - expected).norm() / expected.norm()) < 0.05
+
+
+def test_bytes_of_an_image_give_the_losses_of_its_numbers_to_the_bit() -> None:
+    detector = make_detector().train()
+    seen = [(255 * image).round().byte() for image in images()]
+    torch.manual_seed(0)
+    ours = detector(seen, targets())
+    torch.manual_seed(0)
+    theirs = detector([image.float().div_(255) for image in seen], targets())
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)

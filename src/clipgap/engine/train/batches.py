@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clipgap.config import ImageConfig, RunConfig
-from clipgap.data import DetectionDataset, Sample, resize, to_tensor
+from clipgap.data import DetectionDataset, Sample, resize, to_bytes
 from clipgap.data import flip as flip_sample
 from clipgap.data.stream import SampleStream, generator_for
 from clipgap.diversify import Diversifier, make_diversifier
@@ -20,7 +20,7 @@ Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
 
 
 Example = tuple[list[Tensor], dict[str, Tensor]]
-"""The views of an image, (3, H, W) in [0, 1] each, and torchvision's target of all of them."""
+"""The views of an image, (3, H, W) uint8 each, and torchvision's target of all of them."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class MakeExample:
         pictures = [sample.image] * self.views
         if self.diversify:
             pictures[-1] = self.diversify(sample.image, sample.target["boxes"], generator)
-        return [to_tensor(picture) for picture in pictures], target
+        return [to_bytes(picture) for picture in pictures], target
 
 
 def training_batches(
