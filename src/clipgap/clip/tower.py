@@ -184,6 +184,12 @@ class RoiPart(nn.Module):
         return copy.deepcopy(self).eval()
 
 
+def padded(images: Tensor, multiple: int) -> Tensor:
+    """Images (..., H, W) with zeros on the right and below, so that both sides are multiples."""
+    height, width = images.shape[-2:]
+    return F.pad(images, (0, -width % multiple, 0, -height % multiple))
+
+
 def channel_norm(features: Tensor) -> Tensor:
     """Features (N, C, h, w), every cell's channels normed: mean 0, deviation 1."""
     return F.layer_norm(features.permute(0, 2, 3, 1), features.shape[1:2]).permute(0, 3, 1, 2)

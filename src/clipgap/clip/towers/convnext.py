@@ -18,7 +18,7 @@ from timm.models.convnext import ConvNeXt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip.tower import IMAGE_MEAN, IMAGE_STD, RoiPart, TowerSpec, Trunk, channel_norm
+from clipgap.clip.tower import IMAGE_MEAN, IMAGE_STD, RoiPart, TowerSpec, Trunk, channel_norm, padded
 
 STAGES = range(4)
 
@@ -100,7 +100,7 @@ class ConvNextTrunk(Trunk):
         super().__init__(stem, stages[0], stages[1], stages[2], stages[2].blocks[-1].conv_dw.out_channels)
 
     def forward(self, images: Tensor) -> Tensor:
-        return super().forward(F.pad(images, (0, -images.shape[3] % 16, 0, -images.shape[2] % 16)))
+        return super().forward(padded(images, 16))
 
     def cells(self, side: int) -> int:
         return -(-side // 16)

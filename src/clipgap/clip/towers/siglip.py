@@ -17,8 +17,17 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip.tower import RoiPart, Trunk, channel_norm
-from clipgap.clip.towers.tokens import Block, Layer, TransformerSpec, positions, seen_cells, thirds, through, to_tokens
+from clipgap.clip.tower import RoiPart, channel_norm, padded
+from clipgap.clip.towers.tokens import (
+    Block,
+    Layer,
+    TransformerSpec,
+    TransformerTrunk,
+    positions,
+    seen_cells,
+    thirds,
+    to_tokens,
+)
 
 
 class SiglipSpec(TransformerSpec):
@@ -68,11 +77,13 @@ class SiglipSpec(TransformerSpec):
         """A tower with timm's initial weights."""
         return SiglipTower(self)
 
-    def parts(self, tower: nn.Module) -> tuple[SiglipTrunk, SiglipRoiPart]:
+    def parts(self, tower: nn.Module) -> tuple[TransformerTrunk, SiglipRoiPart]:
         assert isinstance(tower, SiglipTower)
         blocks = [Block.of_timm(block) for block in tower.trunk.blocks]
         cut = len(blocks) - self.roi_blocks
-        return SiglipTrunk(tower, blocks[:cut], self.window), SiglipRoiPart(tower, blocks[cut:])
+        layers = thirds(blocks[:cut], self.window, class_token=False)
+        trunk = TransformerTrunk(Stem(tower), layers, self.c4_channels, self.patch_size)
+        return trunk, SiglipRoiPart(tower, blocks[cut:])
 
 
 def _of_timm(name: str) -> tuple[int, str]:
@@ -114,24 +125,9 @@ class Stem(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         patch = self.proj.stride[0]
-        features: Tensor = self.proj(F.pad(images, (0, -images.shape[3] % patch, 0, -images.shape[2] % patch)))
+        features: Tensor = self.proj(padded(images, patch))
         assert self.pos_embed is not None
         return features + positions(self.pos_embed[0], seen_cells(images, patch)).to(features.dtype)
-
-
-class SiglipTrunk(Trunk):
-    """V_a: the first blocks, in three layers of as equal length as can be."""
-
-    def __init__(self, tower: SiglipTower, blocks: list[Block], window: int) -> None:
-        layers = thirds(blocks, window, class_token=False)
-        super().__init__(Stem(tower), *layers, tower.trunk.embed_dim)
-        self.patch: int = cast(Any, tower.trunk.patch_embed).proj.stride[0]
-
-    def forward(self, images: Tensor) -> Tensor:
-        return through(self, images, self.patch)
-
-    def cells(self, side: int) -> int:
-        return -(-side // self.patch)
 
 
 class LatentPool(nn.Module):

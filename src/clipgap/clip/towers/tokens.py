@@ -12,7 +12,7 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip.tower import TowerSpec, Trunk
+from clipgap.clip.tower import TowerSpec, Trunk, padded
 
 
 class TransformerSpec(TowerSpec):
@@ -128,13 +128,12 @@ class Layer(nn.Module):
 
     def _in_windows(self, block: Block, tokens: Tensor, size: Sequence[int], seen: Tensor | None) -> Tensor:
         """A block that looks at windows, of which each sees the class token; what they make of it is averaged."""
-        side, (height, width) = self.window, size
-        more, first = (0, -width % side, 0, -height % side), int(self.class_token)
+        side, (height, width), first = self.window, size, int(self.class_token)
         if seen is None:
             seen = torch.ones(len(tokens), height, width, dtype=torch.bool, device=tokens.device)
-        patches = F.pad(patches_of(tokens, size, self.class_token), more).permute(0, 2, 3, 1)
+        patches = padded(patches_of(tokens, size, self.class_token), side).permute(0, 2, 3, 1)
         grid = (len(tokens), patches.shape[1] // side, patches.shape[2] // side)
-        pieces, there = (self._cut(one, grid) for one in (patches, F.pad(seen, more)[..., None]))
+        pieces, there = (self._cut(one, grid) for one in (patches, padded(seen, side)[..., None]))
         windows = grid[1] * grid[2]
         given = tokens[:, None, :first].expand(-1, windows, -1, -1).flatten(0, 1)
         made = block(torch.cat([given, pieces], dim=1), self._with_first(there[..., 0]))
@@ -153,15 +152,31 @@ class Layer(nn.Module):
         return cut.reshape(images * rows * columns, self.window**2, -1)
 
 
-def through(trunk: Trunk, images: Tensor, patch: int) -> Tensor:
-    """`Trunk.forward` of transformers, whose layers do not look at padding."""
-    cells = seen_cells(images, patch)
-    everything = not torch.compiler.is_exporting() and bool(cells.all())
-    seen = None if everything else cells
-    features: Tensor = trunk.stem(images)
-    for layer in (trunk.layer1, trunk.layer2, trunk.layer3):
-        features = layer(features, seen)
-    return features
+class TransformerTrunk(Trunk):
+    """V_a of a transformer, whose blocks do not look at padding: an image gives the same in any batch.
+
+    Args:
+        stem: images (N, 3, H, W) -> a map of tokens.
+        layers: layer1 to layer3 (`thirds`).
+        out_channels: of the map.
+        patch: pixels along the side of a cell.
+    """
+
+    def __init__(self, stem: nn.Module, layers: tuple[Layer, Layer, Layer], out_channels: int, patch: int) -> None:
+        super().__init__(stem, *layers, out_channels)
+        self.patch = patch
+
+    def forward(self, images: Tensor) -> Tensor:
+        cells = seen_cells(images, self.patch)
+        everything = not torch.compiler.is_exporting() and bool(cells.all())
+        seen = None if everything else cells
+        features: Tensor = self.stem(images)
+        for layer in (self.layer1, self.layer2, self.layer3):
+            features = layer(features, seen)
+        return features
+
+    def cells(self, side: int) -> int:
+        return -(-side // self.patch)
 
 
 def thirds(blocks: Sequence[Block], window: int, class_token: bool) -> tuple[Layer, Layer, Layer]:
@@ -214,7 +229,6 @@ def patches_of(tokens: Tensor, size: Sequence[int], class_token: bool = True) ->
 
 def seen_cells(images: Tensor, patch: int) -> Tensor:
     """Which cells of normalised images (N, 3, H, W) are no padding (N, h, w): padding is zero after normalisation."""
-    some = (images != 0).any(1)
-    some = F.pad(some, (0, -some.shape[2] % patch, 0, -some.shape[1] % patch))
+    some = padded((images != 0).any(1), patch)
     rows, columns = (side // patch for side in some.shape[1:])
     return some.reshape(len(some), rows, patch, columns, patch).any(4).any(2)

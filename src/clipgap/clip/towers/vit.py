@@ -19,16 +19,16 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip.tower import IMAGE_MEAN, IMAGE_STD, RoiPart, Trunk, channel_norm
+from clipgap.clip.tower import IMAGE_MEAN, IMAGE_STD, RoiPart, channel_norm, padded
 from clipgap.clip.towers.tokens import (
     Block,
     Layer,
     TransformerSpec,
+    TransformerTrunk,
     patches_of,
     positions,
     seen_cells,
     thirds,
-    through,
     to_map,
     to_tokens,
 )
@@ -104,11 +104,13 @@ class ViTSpec(TransformerSpec):
             norm_layer=LayerNorm,
         )
 
-    def parts(self, tower: nn.Module) -> tuple[ViTTrunk, ViTRoiPart]:
+    def parts(self, tower: nn.Module) -> tuple[TransformerTrunk, ViTRoiPart]:
         assert isinstance(tower, VisionTransformer)
         blocks = [Block.of_open_clip(block) for block in tower.transformer.resblocks]
         cut = len(blocks) - self.roi_blocks
-        return ViTTrunk(tower, blocks[:cut], self.window), ViTRoiPart(tower, blocks[cut:])
+        layers = thirds(blocks[:cut], self.window, class_token=True)
+        trunk = TransformerTrunk(Stem(tower), layers, self.c4_channels, self.patch_size)
+        return trunk, ViTRoiPart(tower, blocks[cut:])
 
 
 class Stem(nn.Module):
@@ -125,26 +127,11 @@ class Stem(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         patch = self.conv1.stride[0]
-        features = self.conv1(F.pad(images, (0, -images.shape[3] % patch, 0, -images.shape[2] % patch)))
+        features = self.conv1(padded(images, patch))
         features = features + positions(self.positional_embedding[1:], seen_cells(images, patch)).to(features.dtype)
         first = (self.class_embedding + self.positional_embedding[0]).expand(len(images), 1, -1)
         tokens = torch.cat([first.to(features.dtype), features.flatten(2).transpose(1, 2)], dim=1)
         return to_map(self.ln_pre(tokens), features.shape[2:])
-
-
-class ViTTrunk(Trunk):
-    """V_a: the first blocks, in three layers of as equal length as can be."""
-
-    def __init__(self, tower: VisionTransformer, blocks: list[Block], window: int) -> None:
-        layers = thirds(blocks, window, class_token=True)
-        super().__init__(Stem(tower), *layers, 2 * tower.conv1.out_channels)
-        self.patch: int = tower.conv1.stride[0]
-
-    def forward(self, images: Tensor) -> Tensor:
-        return through(self, images, self.patch)
-
-    def cells(self, side: int) -> int:
-        return -(-side // self.patch)
 
 
 class ClassToken(nn.Module):
