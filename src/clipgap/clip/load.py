@@ -10,11 +10,13 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
+from torch import Tensor
 
-from clipgap.clip.model import Clip, ClipSpec, clip_from_weights, spec_of
+from clipgap.clip.model import Clip, ClipSpec, clip_from_weights, family_of, spec_of
 from clipgap.clip.tiny import TINIES, shipped_file
-from clipgap.clip.tower import redraw_norms
-from clipgap.config import TEXTLESS, ClipConfig
+from clipgap.clip.tower import TowerSpec, redraw_norms
+from clipgap.clip.towers import FAMILIES
+from clipgap.config import SIGLIPS, TEXTLESS, ClipConfig, validate
 from clipgap.errors import ConfigError, WeightsError
 from clipgap.unpickle import is_torchscript
 from clipgap.weights import read_file, require_finite, tensors_of
@@ -62,14 +64,20 @@ def _from_file(path: Path, config: ClipConfig) -> Clip:
     weights = {name: tensor for name, tensor in weights.items() if name not in OPENAI_MARKS}
     require_finite(weights, path, "the file is damaged, or of a training that diverged; fetch or save it again")
     quick_gelu = _quick_gelu(path, config, from_openai)
+    expected = _spec(config, quick_gelu).tower
+    _refuse_other_family(weights, expected, config, path)
     clip = clip_from_weights(weights, quick_gelu, config.name, path.name, _known(config))
-    _refuse_other_tower(clip, config, path)
+    held = clip.spec.tower
+    if config.name not in TINIES and held != expected:
+        raise WeightsError(f"{path}: holds {held}, but clip.name={config.name} is {expected}; name the model it is of")
     return clip
 
 
 def _quick_gelu(path: Path, config: ClipConfig, from_openai: bool) -> bool:
     if config.quick_gelu is not None:
         return config.quick_gelu
+    if config.name in SIGLIPS:
+        return False
     if from_openai or config.name.endswith("-quickgelu") or config.name in TINIES:
         return True
     if config.pretrained:
@@ -80,12 +88,11 @@ def _quick_gelu(path: Path, config: ClipConfig, from_openai: bool) -> bool:
     )
 
 
-def _refuse_other_tower(clip: Clip, config: ClipConfig, path: Path) -> None:
-    if config.name in TINIES:
-        return
-    expected = _spec(config, clip.spec.quick_gelu).tower
-    if clip.spec.tower != expected:
-        raise WeightsError(f"{path}: holds {clip.spec.tower}, but clip.name={config.name} is {expected}")
+def _refuse_other_family(weights: Mapping[str, Tensor], expected: TowerSpec, config: ClipConfig, path: Path) -> None:
+    family = family_of(weights, str(path))
+    if not isinstance(expected, family):
+        held = next(name for name, one in FAMILIES.items() if one is family)
+        raise WeightsError(f"{path}: holds a {held}, but clip.name={config.name} is a {expected.family}")
 
 
 def _random(config: ClipConfig) -> Clip:
@@ -101,6 +108,9 @@ def _from_tag(config: ClipConfig) -> Clip:
     if config.name in TINIES:
         return _shipped(config)
     tag = config.pretrained or "openai"
+    if not config.pretrained and tag not in list_pretrained_tags_by_model(_base(config.name)):
+        there = ", ".join([*list_pretrained_tags_by_model(_base(config.name)), "random"])
+        raise WeightsError(f"clip.pretrained: say which weights of {config.name} (there are: {there})")
     known = _tag(config.name, tag)
     clip = _from_file(_download(config.name, tag, known), config.model_copy(update={"pretrained": tag}))
     clip.weights = tag
@@ -162,7 +172,7 @@ def _spec(config: ClipConfig, quick_gelu: bool) -> ClipSpec:
     if config.name in TINIES:
         spec, cut = TINIES[config.name], _known(config)["vision_cfg"]
         own = {key: value for key, value in cut.items() if key in type(spec.tower).model_fields}
-        return replace(spec, tower=type(spec.tower).model_validate(own))
+        return replace(spec, tower=validate(type(spec.tower), own, f"clip.name={config.name}"))
     sizes = open_clip_config(config.name)
     quick_gelu |= config.name.endswith("-quickgelu")
     parts = {key: value for key, value in sizes.items() if key in ("embed_dim", "vision_cfg", "text_cfg")}

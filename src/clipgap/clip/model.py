@@ -88,6 +88,19 @@ class Clip(Backbone):
         return f"CLIP {self.name}, weights: {self.weights}"
 
 
+def family_of(weights: Mapping[str, Tensor], where: str) -> type[TowerSpec]:
+    """The family of a CLIP's image tower, by its state dict.
+
+    Raises:
+        WeightsError: there is none such.
+    """
+    for family in FAMILIES.values():
+        if family.has_text and f"visual.{family.mark}" in weights:
+            return family
+    families = ", ".join(name for name, one in FAMILIES.items() if one.has_text)
+    raise WeightsError(f"{where}: no CLIP with an image tower that fits (there are {families}; docs/towers.md)")
+
+
 def spec_of(
     weights: Mapping[str, Tensor], quick_gelu: bool, where: str, known: Mapping[str, Any] | None = None
 ) -> ClipSpec:
@@ -102,21 +115,26 @@ def spec_of(
     Raises:
         WeightsError: it is no CLIP, or one whose image tower is of no known family.
     """
+    family = family_of(weights, where)
     visual = {name.removeprefix("visual."): one for name, one in weights.items() if name.startswith("visual.")}
-    family = next((one for one in FAMILIES.values() if one.has_text and one.mark in visual), None)
-    if family is None:
-        families = ", ".join(name for name, one in FAMILIES.items() if one.has_text)
-        raise WeightsError(f"{where}: no CLIP with an image tower that fits (there are {families}; docs/towers.md)")
     known = known or {}
     try:
         text = _custom_text_of(weights, known) if family.custom_text else _text_of(weights)
         tower = family.read(visual, known.get("vision_cfg", {}), quick_gelu)
     except ValidationError as error:
-        faults = ", ".join(str(fault["loc"][0]) if fault["loc"] else fault["msg"] for fault in error.errors())
-        raise WeightsError(f"{where}: no CLIP: its tensors are of no size for {faults}") from None
-    except (KeyError, IndexError, ValueError) as error:
+        raise WeightsError(f"{where}: {_no_size(error)}") from None
+    except KeyError as error:
         raise WeightsError(f"{where}: no CLIP: it has no usable {error}") from None
+    except (IndexError, ValueError):
+        raise WeightsError(f"{where}: no CLIP: a tensor has more or fewer dimensions than there should be") from None
     return ClipSpec(tower, text, quick_gelu)
+
+
+def _no_size(error: ValidationError) -> str:
+    """What is wrong with the sizes that a file or the settings give."""
+    whole = [fault["msg"].removeprefix("Value error, ") for fault in error.errors() if not fault["loc"]]
+    parts = ", ".join(str(fault["loc"][0]) for fault in error.errors() if fault["loc"])
+    return whole[0] if whole else f"no CLIP: its tensors are of no size for {parts}"
 
 
 def _text_of(weights: Mapping[str, Tensor]) -> CLIPTextCfg:

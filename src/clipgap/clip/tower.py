@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import torch
 from open_clip.model import CLIPVisionCfg
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -44,7 +44,7 @@ class TowerSpec(Section):
 
     family: str
     embed_dim: PositiveInt
-    image_size: PositiveInt
+    image_size: Annotated[int, Field(ge=1, le=16_384)]
 
     @classmethod
     def read(cls, weights: Mapping[str, Tensor], vision: Mapping[str, Any], quick_gelu: bool) -> Self:

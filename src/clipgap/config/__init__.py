@@ -1,6 +1,6 @@
 """The settings of a run, typed and strict, a file for every group, and how they are read (`load`)."""
 
-from clipgap.config.clip import CLIPS, TEXTLESS, TINY_CLIPS, ClipConfig
+from clipgap.config.clip import CLIPS, SIGLIPS, TEXTLESS, TINY_CLIPS, ClipConfig
 from clipgap.config.data import MEAN, DataConfig, DomainConfig, Format, PartConfig, Reading, Role, VocBoxes
 from clipgap.config.detector import DetectorConfig, Neck
 from clipgap.config.differing import differing, flat
@@ -43,6 +43,7 @@ __all__ = [
     "DIVERSIFY",
     "FEATURES",
     "MEAN",
+    "SIGLIPS",
     "TEXTLESS",
     "TINY_CLIPS",
     "AlignConfig",

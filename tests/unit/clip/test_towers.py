@@ -193,11 +193,11 @@ def test_atrous_is_layer4_where_that_has_cells() -> None:
     torch.testing.assert_close(whole[..., ::2, ::2], part.layer4(features), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("window", [0, 3])
+@pytest.mark.parametrize("window", [0, 2, 3, 2000])
 @pytest.mark.parametrize("family", ["vit", "siglip"])
 @torch.no_grad()
 def test_a_transformer_makes_the_same_of_an_image_whatever_else_is_in_the_batch(family: str, window: int) -> None:
-    tower = SPECS[family].tower.model_copy(update={"window": window})
+    tower = SPECS[family].tower.model_copy(update={"window": window, "layers": 9})
     clip = make_clip(replace(SPECS[family], tower=tower))
     small, large = torch.randn(1, 3, 40, 51), torch.randn(1, 3, 64, 72)
     batch = torch.zeros(2, 3, 64, 72)
@@ -261,8 +261,40 @@ def test_a_vit_is_cut_where_the_settings_say() -> None:
     spec = _spec(ClipConfig(name="ViT-B-16", roi_blocks=4, window=14), quick_gelu=False)
     assert isinstance(spec.tower, ViTSpec)
     assert (spec.tower.roi_blocks, spec.tower.window) == (4, 14)
-    with pytest.raises(WeightsError, match=r"clip\.roi_blocks: must be less than the 12 blocks"):
+    with pytest.raises(WeightsError, match=r"^clip\.name=ViT-B-16: clip\.roi_blocks=12: of 12 blocks at most 11"):
         _spec(ClipConfig(name="ViT-B-16", roi_blocks=12), quick_gelu=False)
+
+
+def test_a_file_of_another_family_is_refused_under_any_name(tmp_path: Path) -> None:
+    save_file(make_clip(SPECS["vit"]).model.state_dict(), tmp_path / "clip.safetensors")
+    for name in ("tiny", "tiny-convnext", "RN50"):
+        with pytest.raises(WeightsError, match=rf"clip\.safetensors: holds a vit, but clip\.name={name} is a"):
+            load_clip(ClipConfig(name=name, file=str(tmp_path / "clip.safetensors"), quick_gelu=True))
+
+
+def test_too_many_blocks_for_regions_are_told_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"^clip\.name=tiny-vit: clip\.roi_blocks=8: of 8 blocks at most 7"):
+        load_clip(ClipConfig(name="tiny-vit", pretrained="random", roi_blocks=8))
+
+
+def test_weights_that_have_no_usual_tag_must_be_named() -> None:
+    with pytest.raises(WeightsError, match="say which weights of convnext_base_w"):
+        load_clip(ClipConfig(name="convnext_base_w"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.update({"visual.conv1.weight": torch.zeros(3, 3, 3)}), "more or fewer dimensions"),
+        (lambda s: s.update({"visual.positional_embedding": torch.zeros(60, 32)}), r"\(60, 32\), expected \(65, 32\)"),
+    ],
+)
+def test_odd_tensors_of_a_vit_are_told(tmp_path: Path, change: Any, message: str) -> None:
+    state = dict(make_clip(SPECS["vit"]).model.state_dict())
+    change(state)
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, tmp_path / "clip.safetensors")
+    with pytest.raises(WeightsError, match=message):
+        load_clip(ClipConfig(name="tiny-vit", file=str(tmp_path / "clip.safetensors"), quick_gelu=True))
 
 
 def test_another_cut_is_another_clip() -> None:

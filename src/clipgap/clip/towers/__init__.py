@@ -28,7 +28,7 @@ def _of_its_family(value: object) -> object:
     if not isinstance(value, Mapping):
         return value
     family = value.get("family", "modified_resnet")
-    if family not in FAMILIES:
+    if not isinstance(family, str) or family not in FAMILIES:
         raise ValueError(f"family: there are {', '.join(FAMILIES)}, not {family!r}")
     return FAMILIES[family].model_validate(value)
 

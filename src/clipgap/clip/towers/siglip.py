@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 
 import timm
 import torch
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -43,6 +43,12 @@ class SiglipSpec(TransformerSpec):
     heads: PositiveInt
     mlp_width: PositiveInt
     activation: Literal["gelu", "gelu_tanh"] = "gelu"
+
+    @model_validator(mode="after")
+    def _has_whole_heads(self) -> SiglipSpec:
+        if self.embed_dim % self.heads:
+            raise ValueError(f"heads: {self.embed_dim} channels are not {self.heads} heads")
+        return self
 
     @classmethod
     def read(cls, weights: Mapping[str, Tensor], vision: Mapping[str, Any], quick_gelu: bool) -> Self:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar, Self, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import torch
 from open_clip.transformer import ResidualAttentionBlock
-from pydantic import NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,7 +21,7 @@ class TransformerSpec(TowerSpec):
     layer4_stride: ClassVar[int] = 1
 
     patch_size: PositiveInt
-    layers: PositiveInt
+    layers: Annotated[int, Field(ge=1, le=1000)]
     roi_blocks: PositiveInt
     """The last blocks that regions go through."""
     window: NonNegativeInt = 0
@@ -31,7 +31,10 @@ class TransformerSpec(TowerSpec):
     @model_validator(mode="after")
     def _leaves_the_trunk_a_block(self) -> TransformerSpec:
         if self.roi_blocks >= self.layers:
-            raise ValueError(f"clip.roi_blocks: must be less than the {self.layers} blocks there are")
+            most = f"of {self.layers} blocks at most {self.layers - 1}"
+            raise ValueError(f"clip.roi_blocks={self.roi_blocks}: {most} can be the regions'")
+        if self.image_size % self.patch_size:
+            raise ValueError(f"image_size: must be a multiple of a patch ({self.patch_size})")
         return self
 
     @property
@@ -128,16 +131,19 @@ class Layer(nn.Module):
 
     def _in_windows(self, block: Block, tokens: Tensor, size: Sequence[int], seen: Tensor | None) -> Tensor:
         """A block that looks at windows, of which each sees the class token; what they make of it is averaged."""
-        side, (height, width), first = self.window, size, int(self.class_token)
+        (height, width), first = size, int(self.class_token)
+        side = self.window if torch.compiler.is_exporting() else min(self.window, max(height, width))
         if seen is None:
             seen = torch.ones(len(tokens), height, width, dtype=torch.bool, device=tokens.device)
         patches = padded(patches_of(tokens, size, self.class_token), side).permute(0, 2, 3, 1)
         grid = (len(tokens), patches.shape[1] // side, patches.shape[2] // side)
-        pieces, there = (self._cut(one, grid) for one in (patches, padded(seen, side)[..., None]))
+        pieces, there = (_cut(one, grid, side) for one in (patches, padded(seen, side)[..., None]))
         windows = grid[1] * grid[2]
         given = tokens[:, None, :first].expand(-1, windows, -1, -1).flatten(0, 1)
         made = block(torch.cat([given, pieces], dim=1), self._with_first(there[..., 0]))
-        given = made[:, :first].reshape(len(tokens), windows, first, -1).mean(1)
+        some = there.any(1).reshape(len(tokens), windows, 1, 1).to(made.dtype)  # a window of padding says nothing
+        given = made[:, :first].reshape(len(tokens), windows, first, tokens.shape[2])
+        given = (given * some).sum(1) / some.sum(1).clamp(min=1)
         whole = made[:, first:].reshape(*grid, side, side, -1).transpose(2, 3).flatten(3, 4).flatten(1, 2)
         return torch.cat([given, whole[:, :height, :width].flatten(1, 2)], dim=1)
 
@@ -145,11 +151,12 @@ class Layer(nn.Module):
         """Which tokens are looked at, of which patches (N, L): a class token always."""
         return F.pad(seen, (int(self.class_token), 0), value=True)
 
-    def _cut(self, cells: Tensor, grid: tuple[int, int, int]) -> Tensor:
-        """(N, h, w, C) -> windows (N * rows * columns, side * side, C)."""
-        images, rows, columns = grid
-        cut = cells.reshape(images, rows, self.window, columns, self.window, -1).transpose(2, 3)
-        return cut.reshape(images * rows * columns, self.window**2, -1)
+
+def _cut(cells: Tensor, grid: tuple[int, int, int], side: int) -> Tensor:
+    """(N, h, w, C) -> windows (N * rows * columns, side * side, C)."""
+    images, rows, columns = grid
+    cut = cells.reshape(images, rows, side, columns, side, -1).transpose(2, 3)
+    return cut.reshape(images * rows * columns, side**2, -1)
 
 
 class TransformerTrunk(Trunk):

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 import torch
 from open_clip.model import CLIPVisionCfg, LayerNorm, QuickGELU
 from open_clip.transformer import VisionTransformer
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,6 +47,12 @@ class ViTSpec(TransformerSpec):
     head_width: PositiveInt = 64
     mlp_width: PositiveInt
     quick_gelu: bool
+
+    @model_validator(mode="after")
+    def _has_whole_heads(self) -> ViTSpec:
+        if self.width % self.head_width:
+            raise ValueError(f"head_width: {self.width} channels are not so many heads of {self.head_width}")
+        return self
 
     @classmethod
     def read(cls, weights: Mapping[str, Tensor], vision: Mapping[str, Any], quick_gelu: bool) -> Self:
