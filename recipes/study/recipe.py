@@ -46,6 +46,10 @@ RECIPE = {
     "twice": ("+ attention pooling, 8 images a step", ("augment.kind=none", "train.batch_size=8")),
     "recipe_atrous": ("recipe with `roi: atrous`", ("augment.kind=none", EVERY, FAST[0])),
     "recipe_fast": ("recipe with fast heads", ("augment.kind=none", EVERY, *FAST)),
+    "recipe_background": (
+        "recipe with a learned background",
+        ("augment.kind=none", EVERY, "detector.background=learned"),
+    ),
     "recipe_lean": ("recipe in bfloat16, 30 proposals, not 100", ("augment.kind=none", EVERY, *LEAN)),
     "recipe_leaner": (
         "recipe in bfloat16, 30 proposals, 8 regions, not 32",
@@ -59,9 +63,11 @@ RECIPE_DIFFERENCES = (
     *(("recipe_fitted", other) for other in ("recipe", "recipe_random")),
     *((name, "attention") for name in ("upper_bound", "twice", "recipe_fitted", "recipe_random")),
     ("recipe", "upper_bound"),
+    *(("recipe_background", other) for other in ("recipe", "attention", "upper_bound")),
     *((fast, other) for fast in FASTER for other in ("recipe", "attention")),
 )
-RECIPE_GAPS = tuple((name, "attention", "upper_bound") for name in ("recipe", "recipe_fitted", "recipe_random"))
+GAPS = ("recipe", "recipe_fitted", "recipe_random", "recipe_background")
+RECIPE_GAPS = tuple((name, "attention", "upper_bound") for name in GAPS)
 TEST_WORLDS = (647968, 812216, 662235, 719609, 382760, 131155, 188702, 670639)
 """Drawn by `secrets.randbelow(1_000_000)` when the rows above were fixed; none was used before."""
 LONG = ("train.steps=2400", "train.lr_steps=[1800]", "run.precision=bf16-mixed")
