@@ -18,9 +18,11 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -110,8 +112,13 @@ def measure(name: str, rounds: int | None) -> list[dict[str, Any]]:
 
 
 def floor(work: Work, bf16: bool) -> float:
-    """Seconds that the operations of some work take at least."""
-    return operations(work) / product_rate(torch.bfloat16 if bf16 else torch.float32)
+    """Seconds that the operations of some work take at least.
+
+    They are counted in float32, where there are as many: the counter cannot follow autocast.
+    """
+    with mock.patch.object(torch, "autocast", lambda *_, **__: nullcontext()):
+        count = operations(work)
+    return count / product_rate(torch.bfloat16 if bf16 else torch.float32)
 
 
 @cache

@@ -31,6 +31,7 @@ def test_the_whole_package_is_in_it(names: set[str]) -> None:
         "presets/mini_world.yaml",
         "presets/recipes/robust.yaml",
         "clip/tiny_clip/tiny_clip.safetensors",
+        "clip/tiny_convnext/tiny_convnext.safetensors",
         "detectors/mini_world/model.safetensors",
         "detectors/mini_world/config.yaml",
         "report/report.html",

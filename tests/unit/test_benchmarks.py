@@ -257,7 +257,7 @@ def test_every_lever_can_be_timed_and_is_on(way: str) -> None:
         assert any(one != changed for one, changed in steps)
 
 
-@pytest.mark.parametrize("name", ["tiny-convnext", "tiny-vit"])
+@pytest.mark.parametrize("name", ["tiny", "tiny-convnext", "tiny-vit"])
 def test_towers_of_every_family_are_timed_with_their_floor(name: str) -> None:
     size = replace(SMALL, clip=ClipConfig(name=name, pretrained="random"))
     detect, train, fit = inference(size=size, bf16=True), training(size=size), fit_step(size, crops=2, prompts=1)

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from tests.clips import TINY, make_clip
 from torch import Tensor
 
-from clipgap.clip import TINIES, Clip, ClipSpec, load_clip
+from clipgap.clip import TINIES, Clip, ClipSpec, load_clip, shipped_file
 from clipgap.clip.load import _spec, open_clip_config
 from clipgap.clip.tower import redraw_norms
 from clipgap.clip.towers import FAMILIES
@@ -255,6 +255,18 @@ def test_tiny_clips_are_drawn_from_their_seed(name: str) -> None:
     assert clip.spec == TINIES[name]
     assert str(clip) == f"CLIP {name}, weights: random (seed 0)"
     assert clip.weights_hash == load_clip(ClipConfig(name=name, pretrained="random")).weights_hash
+
+
+def test_the_shipped_convnext_tells_the_words_of_the_shipped_resnet() -> None:
+    clip, first = (load_clip(ClipConfig(name=name)) for name in ("tiny-convnext", "tiny"))
+    words = ["a photo of a car", "an image taken on a fog day"]
+    torch.testing.assert_close(clip.embed_text(words), first.embed_text(words), rtol=1e-3, atol=1e-3)
+    assert str(clip) == "CLIP tiny-convnext, weights: miniature world"
+    assert shipped_file("tiny-convnext").stat().st_size < 12e6
+    with pytest.raises(
+        WeightsError, match=r"clip\.name=tiny-vit: its weights are not shipped; `clipgap world pretrain"
+    ):
+        load_clip(ClipConfig(name="tiny-vit"))
 
 
 def test_a_vit_is_cut_where_the_settings_say() -> None:
