@@ -109,9 +109,9 @@ def odd_clips() -> dict[str, tuple[Any, str]]:
     }
     return {
         "nothing in its tensors": ({name: torch.zeros(0, 0) for name in own}, "its tensors are of no size for"),
-        "sizes of millions": (wide, "no CLIP ResNet"),
-        "a list for a state": ({"state_dict": [1]}, "it has no usable"),
-        "numbers for names": ({1: torch.zeros(1), 2.5: torch.zeros(1)}, "it has no usable"),
+        "sizes of millions": (wide, "no CLIP: its tensors are of no size for image_size"),
+        "a list for a state": ({"state_dict": [1]}, "no CLIP with an image tower that fits"),
+        "numbers for names": ({1: torch.zeros(1), 2.5: torch.zeros(1)}, "no CLIP with an image tower that fits"),
     }
 
 

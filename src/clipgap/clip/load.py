@@ -16,7 +16,7 @@ from clipgap.clip.model import Clip, ClipSpec, clip_from_weights, family_of, spe
 from clipgap.clip.tiny import TINIES, shipped_file
 from clipgap.clip.tower import TowerSpec, redraw_norms
 from clipgap.clip.towers import FAMILIES
-from clipgap.config import SIGLIPS, TEXTLESS, ClipConfig, validate
+from clipgap.config import CLIPS, SIGLIPS, TEXTLESS, ClipConfig, validate
 from clipgap.errors import ConfigError, WeightsError
 from clipgap.unpickle import is_torchscript
 from clipgap.weights import read_file, require_finite, tensors_of
@@ -47,6 +47,11 @@ def load_clip(config: ClipConfig) -> Clip:
         clip = _random(config) if config.pretrained == "random" else _from_tag(config)
     clip.tokenize.place = config.tokenizer or clip.tokenize.place
     return clip
+
+
+def names_with(tag: str) -> list[str]:
+    """The models that fit and have weights of a tag."""
+    return [name for name in CLIPS if tag in list_pretrained_tags_by_model(name)]
 
 
 def cached_weights(name: str, tag: str) -> Path | None:

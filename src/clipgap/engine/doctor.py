@@ -9,8 +9,7 @@ import torch
 
 from clipgap import detectors
 from clipgap.clip import cached_weights
-from clipgap.clip.load import CACHE
-from clipgap.config import CLIPS
+from clipgap.clip.load import CACHE, names_with
 from clipgap.engine.runtime import PACKAGES, version_of
 
 EXTRAS = {
@@ -83,7 +82,7 @@ def _shipped() -> Finding:
 
 def _weights() -> list[Finding]:
     findings = []
-    for name in CLIPS:
+    for name in names_with("openai"):
         path = cached_weights(name, "openai")
         missing = f"not in {CACHE}; open_clip downloads them when they are first used, or set clip.file"
         findings.append(Finding("ok" if path else "missing", f"CLIP {name} / openai", str(path or missing)))
