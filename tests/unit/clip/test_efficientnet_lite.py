@@ -176,3 +176,9 @@ def test_its_shape_is_one() -> None:
     assert (spec.roi_size, spec.c4_channels, spec.embed_dim) == (14, 112, 1280)
     pixels = torch.tensor([0.0, 127, 255]) / 255
     torch.testing.assert_close((pixels - spec.mean[0]) / spec.std[0], torch.tensor([-127 / 128, 0, 1]))
+
+
+@torch.no_grad()
+def test_cells_are_those_that_the_trunk_makes_of_a_side() -> None:
+    trunk = load_backbone(ClipConfig(name="efficientnet_lite0", pretrained="random")).trunk
+    assert all(trunk(torch.ones(1, 3, side, 32)).shape[2] == trunk.cells(side) for side in range(32, 66))
