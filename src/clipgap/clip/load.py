@@ -113,9 +113,8 @@ def _from_tag(config: ClipConfig) -> Clip:
     if config.name in TINIES:
         return _shipped(config)
     tag = config.pretrained or "openai"
-    if not config.pretrained and tag not in list_pretrained_tags_by_model(_base(config.name)):
-        there = ", ".join([*list_pretrained_tags_by_model(_base(config.name)), "random"])
-        raise WeightsError(f"clip.pretrained: say which weights of {config.name} (there are: {there})")
+    if not config.pretrained and not get_pretrained_cfg(_base(config.name), tag):
+        raise WeightsError(f"clip.pretrained: say which weights of {config.name} ({_tags(config.name)})")
     known = _tag(config.name, tag)
     clip = _from_file(_download(config.name, tag, known), config.model_copy(update={"pretrained": tag}))
     clip.weights = tag
@@ -158,9 +157,12 @@ def _download(name: str, tag: str, known: dict[str, Any]) -> Path:
 def _tag(name: str, tag: str) -> dict[str, Any]:
     known = get_pretrained_cfg(_base(name), tag)
     if not known:
-        tags = ", ".join([*list_pretrained_tags_by_model(_base(name)), "random"])
-        raise WeightsError(f"clip.pretrained={tag}: no such weights of {name} (there are: {tags})")
+        raise WeightsError(f"clip.pretrained={tag}: no such weights of {name} ({_tags(name)})")
     return dict(known)
+
+
+def _tags(name: str) -> str:
+    return f"there are: {', '.join([*list_pretrained_tags_by_model(_base(name)), 'random'])}"
 
 
 def _known(config: ClipConfig) -> dict[str, Any]:

@@ -29,11 +29,11 @@ IMAGE_STD = (0.26862954, 0.26130258, 0.27577711)
 class TowerSpec(Section):
     """The shape of an image tower: all it takes to build one without weights."""
 
-    has_text: ClassVar[bool]
+    has_text: ClassVar[bool] = True
     """Whether a text tower belongs to it."""
-    mean: ClassVar[tuple[float, float, float]]
+    mean: ClassVar[tuple[float, float, float]] = IMAGE_MEAN
     """What is taken off an image's channels (R, G, B), in [0, 1] ..."""
-    std: ClassVar[tuple[float, float, float]]
+    std: ClassVar[tuple[float, float, float]] = IMAGE_STD
     """... and what they are divided by then."""
     mark: ClassVar[str]
     """The name of a tensor that every CLIP's image tower of this family has, and no other's."""

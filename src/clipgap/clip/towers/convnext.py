@@ -18,7 +18,7 @@ from timm.models.convnext import ConvNeXt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip.tower import IMAGE_MEAN, IMAGE_STD, RoiPart, TowerSpec, Trunk, channel_norm, padded
+from clipgap.clip.tower import RoiPart, TowerSpec, Trunk, channel_norm, padded
 
 STAGES = range(4)
 
@@ -26,9 +26,6 @@ STAGES = range(4)
 class ConvNextSpec(TowerSpec):
     """The shape of a CLIP's ConvNeXt."""
 
-    has_text: ClassVar[bool] = True
-    mean: ClassVar[tuple[float, float, float]] = IMAGE_MEAN
-    std: ClassVar[tuple[float, float, float]] = IMAGE_STD
     mark: ClassVar[str] = "trunk.stages.0.blocks.0.conv_dw.weight"
 
     family: Literal["convnext"] = "convnext"

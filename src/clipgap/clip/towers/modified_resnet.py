@@ -18,15 +18,12 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip.tower import IMAGE_MEAN, IMAGE_STD, RoiPart, TowerSpec, Trunk, fold
+from clipgap.clip.tower import RoiPart, TowerSpec, Trunk, fold
 
 
 class ModifiedResNetSpec(TowerSpec):
     """The shape of a CLIP's ResNet."""
 
-    has_text: ClassVar[bool] = True
-    mean: ClassVar[tuple[float, float, float]] = IMAGE_MEAN
-    std: ClassVar[tuple[float, float, float]] = IMAGE_STD
     mark: ClassVar[str] = "attnpool.positional_embedding"
 
     family: Literal["modified_resnet"] = "modified_resnet"

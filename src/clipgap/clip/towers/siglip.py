@@ -25,7 +25,6 @@ from clipgap.clip.towers.tokens import (
     TransformerTrunk,
     positions,
     seen_cells,
-    thirds,
     to_tokens,
 )
 
@@ -33,7 +32,6 @@ from clipgap.clip.towers.tokens import (
 class SiglipSpec(TransformerSpec):
     """The shape of a SigLIP's vision transformer, and where it is cut."""
 
-    has_text: ClassVar[bool] = True
     custom_text: ClassVar[bool] = True
     mean: ClassVar[tuple[float, float, float]] = (0.5, 0.5, 0.5)
     std: ClassVar[tuple[float, float, float]] = (0.5, 0.5, 0.5)
@@ -86,10 +84,8 @@ class SiglipSpec(TransformerSpec):
     def parts(self, tower: nn.Module) -> tuple[TransformerTrunk, SiglipRoiPart]:
         assert isinstance(tower, SiglipTower)
         blocks = [Block.of_timm(block) for block in tower.trunk.blocks]
-        cut = len(blocks) - self.roi_blocks
-        layers = thirds(blocks[:cut], self.window, class_token=False)
-        trunk = TransformerTrunk(Stem(tower), layers, self.c4_channels, self.patch_size)
-        return trunk, SiglipRoiPart(tower, blocks[cut:])
+        first, last = self.halves(blocks)
+        return TransformerTrunk(self, Stem(tower), first, class_token=False), SiglipRoiPart(tower, last)
 
 
 def _of_timm(name: str) -> tuple[int, str]:
@@ -129,11 +125,12 @@ class Stem(nn.Module):
         super().__init__()
         self.proj, self.pos_embed = cast(Any, tower.trunk.patch_embed).proj, tower.trunk.pos_embed
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, cells: Tensor | None = None) -> Tensor:
         patch = self.proj.stride[0]
         features: Tensor = self.proj(padded(images, patch))
         assert self.pos_embed is not None
-        return features + positions(self.pos_embed[0], seen_cells(images, patch)).to(features.dtype)
+        cells = seen_cells(images, patch) if cells is None else cells
+        return features + positions(self.pos_embed[0], cells).to(features.dtype)
 
 
 class LatentPool(nn.Module):

@@ -45,6 +45,10 @@ class TransformerSpec(TowerSpec):
     def cut(self) -> str:
         return f" roi_blocks={self.roi_blocks} window={self.window}"
 
+    def halves(self, blocks: list[Block]) -> tuple[list[Block], list[Block]]:
+        """A tower's blocks, of the trunk and of the RoI part."""
+        return blocks[: -self.roi_blocks], blocks[-self.roi_blocks :]
+
 
 class Block(nn.Module):
     """One block, of attention and of a perceptron, each behind a norm: tokens (N, L, C) -> tokens.
@@ -163,34 +167,29 @@ class TransformerTrunk(Trunk):
     """V_a of a transformer, whose blocks do not look at padding: an image gives the same in any batch.
 
     Args:
-        stem: images (N, 3, H, W) -> a map of tokens.
-        layers: layer1 to layer3 (`thirds`).
-        out_channels: of the map.
-        patch: pixels along the side of a cell.
+        spec: its shape.
+        stem: images (N, 3, H, W), and perhaps the cells that are no padding -> a map of tokens.
+        blocks: the trunk's; layer1 to layer3 have as many each as can be.
+        class_token: whether maps hold one (`to_tokens`).
     """
 
-    def __init__(self, stem: nn.Module, layers: tuple[Layer, Layer, Layer], out_channels: int, patch: int) -> None:
-        super().__init__(stem, *layers, out_channels)
-        self.patch = patch
+    def __init__(self, spec: TransformerSpec, stem: nn.Module, blocks: Sequence[Block], class_token: bool) -> None:
+        cuts = [round(part * len(blocks) / 3) for part in range(4)]
+        one, two, three = (Layer(blocks[start:end], spec.window, class_token) for start, end in pairwise(cuts))
+        super().__init__(stem, one, two, three, spec.c4_channels)
+        self.patch = spec.patch_size
 
     def forward(self, images: Tensor) -> Tensor:
         cells = seen_cells(images, self.patch)
         everything = not torch.compiler.is_exporting() and bool(cells.all())
         seen = None if everything else cells
-        features: Tensor = self.stem(images)
+        features: Tensor = self.stem(images, cells)
         for layer in (self.layer1, self.layer2, self.layer3):
             features = layer(features, seen)
         return features
 
     def cells(self, side: int) -> int:
         return -(-side // self.patch)
-
-
-def thirds(blocks: Sequence[Block], window: int, class_token: bool) -> tuple[Layer, Layer, Layer]:
-    """layer1 to layer3: as many blocks each as can be."""
-    cuts = [round(part * len(blocks) / 3) for part in range(4)]
-    one, two, three = (Layer(blocks[start:end], window, class_token) for start, end in pairwise(cuts))
-    return one, two, three
 
 
 def positions(places: Tensor, seen: Tensor) -> Tensor:

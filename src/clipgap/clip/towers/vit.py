@@ -19,7 +19,7 @@ from pydantic import PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clipgap.clip.tower import IMAGE_MEAN, IMAGE_STD, RoiPart, channel_norm, padded
+from clipgap.clip.tower import RoiPart, channel_norm, padded
 from clipgap.clip.towers.tokens import (
     Block,
     Layer,
@@ -28,7 +28,6 @@ from clipgap.clip.towers.tokens import (
     patches_of,
     positions,
     seen_cells,
-    thirds,
     to_map,
     to_tokens,
 )
@@ -37,9 +36,6 @@ from clipgap.clip.towers.tokens import (
 class ViTSpec(TransformerSpec):
     """The shape of a CLIP's vision transformer, and where it is cut."""
 
-    has_text: ClassVar[bool] = True
-    mean: ClassVar[tuple[float, float, float]] = IMAGE_MEAN
-    std: ClassVar[tuple[float, float, float]] = IMAGE_STD
     mark: ClassVar[str] = "transformer.resblocks.0.attn.in_proj_weight"
 
     family: Literal["vit"] = "vit"
@@ -113,10 +109,8 @@ class ViTSpec(TransformerSpec):
     def parts(self, tower: nn.Module) -> tuple[TransformerTrunk, ViTRoiPart]:
         assert isinstance(tower, VisionTransformer)
         blocks = [Block.of_open_clip(block) for block in tower.transformer.resblocks]
-        cut = len(blocks) - self.roi_blocks
-        layers = thirds(blocks[:cut], self.window, class_token=True)
-        trunk = TransformerTrunk(Stem(tower), layers, self.c4_channels, self.patch_size)
-        return trunk, ViTRoiPart(tower, blocks[cut:])
+        first, last = self.halves(blocks)
+        return TransformerTrunk(self, Stem(tower), first, class_token=True), ViTRoiPart(tower, last)
 
 
 class Stem(nn.Module):
@@ -131,10 +125,11 @@ class Stem(nn.Module):
         self.conv1, self.ln_pre = tower.conv1, tower.ln_pre
         self.class_embedding, self.positional_embedding = tower.class_embedding, tower.positional_embedding
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, cells: Tensor | None = None) -> Tensor:
         patch = self.conv1.stride[0]
         features = self.conv1(padded(images, patch))
-        features = features + positions(self.positional_embedding[1:], seen_cells(images, patch)).to(features.dtype)
+        cells = seen_cells(images, patch) if cells is None else cells
+        features = features + positions(self.positional_embedding[1:], cells).to(features.dtype)
         first = (self.class_embedding + self.positional_embedding[0]).expand(len(images), 1, -1)
         tokens = torch.cat([first.to(features.dtype), features.flatten(2).transpose(1, 2)], dim=1)
         return to_map(self.ln_pre(tokens), features.shape[2:])

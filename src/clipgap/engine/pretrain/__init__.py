@@ -6,6 +6,6 @@ The contrast is CLIP's, with one change: a caption counts as right for every pic
 
 from clipgap.engine.pretrain.contrast import contrast
 from clipgap.engine.pretrain.job import pretrain
-from clipgap.engine.pretrain.recipe import TOWERS, Pretraining
+from clipgap.engine.pretrain.recipe import Pretraining
 
-__all__ = ["TOWERS", "Pretraining", "contrast", "pretrain"]
+__all__ = ["Pretraining", "contrast", "pretrain"]
