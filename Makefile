@@ -61,7 +61,7 @@ bench: setup
 	$(if $(ONLY),,$(BIN)/python -m benchmarks.slopes --out slopes.json)
 
 # Resumable: what has a result in runs/study is not done again. All of them take long; make study STUDIES=recipe does one.
-STUDIES = mini_world photos recipe recipe_long second photos_imagenet
+STUDIES = mini_world photos recipe recipe_long second photos_imagenet photos_long
 study: setup
 	for one in $(STUDIES); do $(BIN)/python -m recipes.study $$one || exit; done
 

@@ -7,6 +7,7 @@
     python -m recipes.study second                the recipe again, in streets and weathers that nothing was tuned on
     python -m recipes.study levers                development: every lever alone, the recipe with one more or one less
     python -m recipes.study photos_imagenet       levers and recipe on photographs, from a backbone of ImageNet
+    python -m recipes.study photos_long           the recipe there, trained four times as long
     python -m recipes.study mini_world --print    only the table of the results that are there
 
 Rows of one seed share their scenes and the order of the data, so differences are paired. Every run leaves one JSON and

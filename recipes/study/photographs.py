@@ -23,5 +23,9 @@ PHOTOGRAPH_DIFFERENCES = (
     *((name, "twice") for name in ("recipe", "align")),
 )
 """The recipe sees twice as many images a step: `twice` tells what that alone is worth."""
+LONG_PHOTOGRAPHS = ("train.steps=1000", "train.lr_steps=[800]")
+"""Four times the brief schedule, as on the drawn world."""
+LONG_PHOTOGRAPH_ROWS = {name: PHOTOGRAPH_ROWS[name] for name in ("attention", "recipe", "twice")}
+LONG_PHOTOGRAPH_DIFFERENCES = (("recipe", "attention"), ("twice", "attention"), ("recipe", "twice"))
 HELD_OUT = tuple(name for name in STANDARD if name not in NAMED)
 """Of the 15 standard corruptions those that no lever draws."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from recipes.study.levers import DEVELOPMENT_WORLDS, LEVER_ROWS
 from recipes.study.paper import DIFFERENCES, GAPS, ROWS
-from recipes.study.photographs import HELD_OUT, PHOTOGRAPH_DIFFERENCES, PHOTOGRAPH_ROWS
+from recipes.study.photographs import (
+    HELD_OUT,
+    LONG_PHOTOGRAPH_DIFFERENCES,
+    LONG_PHOTOGRAPH_ROWS,
+    LONG_PHOTOGRAPHS,
+    PHOTOGRAPH_DIFFERENCES,
+    PHOTOGRAPH_ROWS,
+)
 from recipes.study.recipe import (
     LONG,
     LONG_ROWS,
@@ -69,6 +76,16 @@ STUDIES = {
         PHOTOGRAPH_ROWS,
         PHOTOGRAPH_DIFFERENCES,
         (),
+        corruptions=HELD_OUT,
+        severities=(3,),
+        sizes=True,
+    ),
+    "photos_long": Study(
+        "recipes/photos_imagenet.yaml",
+        LONG_PHOTOGRAPH_ROWS,
+        LONG_PHOTOGRAPH_DIFFERENCES,
+        (),
+        LONG_PHOTOGRAPHS,
         corruptions=HELD_OUT,
         severities=(3,),
         sizes=True,
