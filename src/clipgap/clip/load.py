@@ -17,7 +17,7 @@ from clipgap.clip.tiny import TINIES, shipped_file
 from clipgap.clip.tower import TowerSpec, redraw_norms
 from clipgap.clip.towers import FAMILIES
 from clipgap.config import CLIPS, SIGLIPS, TEXTLESS, ClipConfig, validate
-from clipgap.errors import ConfigError, WeightsError
+from clipgap.errors import ConfigError, WeightsError, there_are
 from clipgap.unpickle import is_torchscript
 from clipgap.weights import read_file, require_finite, tensors_of
 
@@ -114,7 +114,7 @@ def _from_tag(config: ClipConfig) -> Clip:
         return _shipped(config)
     tag = config.pretrained or "openai"
     if not config.pretrained and not get_pretrained_cfg(_base(config.name), tag):
-        raise WeightsError(f"clip.pretrained: say which weights of {config.name} ({_tags(config.name)})")
+        raise WeightsError(f"clip.pretrained: say which weights of {config.name} ({_tags(config.name, '')})")
     known = _tag(config.name, tag)
     clip = _from_file(_download(config.name, tag, known), config.model_copy(update={"pretrained": tag}))
     clip.weights = tag
@@ -124,7 +124,8 @@ def _from_tag(config: ClipConfig) -> Clip:
 def _shipped(config: ClipConfig) -> Clip:
     if config.pretrained not in (None, "world"):
         raise WeightsError(
-            f"clip.pretrained={config.pretrained}: no such weights of {config.name} (there are: world, random)"
+            f"clip.pretrained={config.pretrained}: no such weights of {config.name} ("
+            f"{there_are(config.pretrained, ('world', 'random'))})"
         )
     file = shipped_file(config.name)
     if not file.is_file():
@@ -157,12 +158,12 @@ def _download(name: str, tag: str, known: dict[str, Any]) -> Path:
 def _tag(name: str, tag: str) -> dict[str, Any]:
     known = get_pretrained_cfg(_base(name), tag)
     if not known:
-        raise WeightsError(f"clip.pretrained={tag}: no such weights of {name} ({_tags(name)})")
+        raise WeightsError(f"clip.pretrained={tag}: no such weights of {name} ({_tags(name, tag)})")
     return dict(known)
 
 
-def _tags(name: str) -> str:
-    return f"there are: {', '.join([*list_pretrained_tags_by_model(_base(name)), 'random'])}"
+def _tags(name: str, asked: str) -> str:
+    return there_are(asked, [*list_pretrained_tags_by_model(_base(name)), "random"])
 
 
 def _known(config: ClipConfig) -> dict[str, Any]:

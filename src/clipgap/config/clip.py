@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, model_validator
 
 from clipgap.config.section import Count, NotNegative, Section, Seed
+from clipgap.errors import did_you_mean
 
 RESNETS = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64")
 CONVNEXTS = (
@@ -82,8 +83,9 @@ TEXTLESS = ("efficientnet_lite0",)
 def _known_clip(name: str) -> str:
     if name in (*TINY_CLIPS, *TEXTLESS) or name.removesuffix("-quickgelu") in CLIPS:
         return name
+    meant = did_you_mean(name, (*TINY_CLIPS, *TEXTLESS, *CLIPS))
     usual = ("RN50", "RN101", "convnext_base_w", "convnext_large_d", "ViT-B-16", "ViT-L-14", *TINY_CLIPS, *TEXTLESS)
-    raise ValueError(f"no such CLIP, or none that fits: there are {', '.join(usual)} and more (docs/towers.md)")
+    raise ValueError(f"no such CLIP, or none that fits: {meant}there are {', '.join(usual)} and more (docs/towers.md)")
 
 
 class ClipConfig(Section):

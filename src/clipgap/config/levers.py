@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from clipgap.config.section import Count, Fraction, NotNegative, Number, Section
+from clipgap.errors import there_are
 
 OWN_CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """A class of the user's own: `package.module:Class`."""
@@ -27,7 +28,7 @@ def _one_of(*names: str) -> AfterValidator:
     def known(name: str) -> str:
         if name in names or OWN_CLASS.fullmatch(name):
             return name
-        raise ValueError(f"there are {', '.join(names)}, or a class of your own as `module:Class`")
+        raise ValueError(f"{there_are(name, names)}, or a class of your own as `module:Class`")
 
     return AfterValidator(known)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+
+from clipgap.errors import did_you_mean, there_are
 
 WORDS = {
     "bool_parsing": "expected true or false",
@@ -100,10 +102,7 @@ def _group_in(annotation: Any) -> type[BaseModel] | None:
 def _line(kind: type[BaseModel], place: tuple[str | int, ...], details: list[ErrorDetails]) -> str:
     first = details[0]
     if first["type"] == "extra_forbidden":
-        known = list(group_at(kind, place[:-1]).model_fields)
-        near = get_close_matches(str(place[-1]), known, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        return f"no such setting ({meant}there are: {', '.join(known)})"
+        return f"no such setting ({there_are(place[-1], group_at(kind, place[:-1]).model_fields)})"
     if first["type"] == "missing":
         return "is missing"
     said = " or ".join(dict.fromkeys(_words(detail) for detail in details))
@@ -111,7 +110,8 @@ def _line(kind: type[BaseModel], place: tuple[str | int, ...], details: list[Err
     if not place or (first["type"] == "value_error" and isinstance(value, Mapping)):
         return said
     hint = ": put it in quotes" if first["type"] == "string_type" and isinstance(value, QUOTED) else ""
-    return f"{said}, got {shown(value)}{hint}"
+    meant = did_you_mean(value, re.findall("'([^']*)'", said)) if first["type"] == "literal_error" else ""
+    return f"{said}, got {shown(value)}{hint}{f' ({meant.strip()})' if meant else ''}"
 
 
 def _words(detail: ErrorDetails) -> str:

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, there_are
 from clipgap.parse import parse_yaml
 
 RECIPES = resources.files("clipgap") / "presets" / "recipes"
@@ -27,7 +27,7 @@ def with_recipe(tree: dict[str, Any], name: object) -> dict[str, Any]:
     if name is None:
         return tree
     if name not in recipe_names():
-        raise ConfigError(f"recipe: there are {', '.join(recipe_names())}; got {name!r}")
+        raise ConfigError(f"recipe: no such recipe ({there_are(name, recipe_names())}), got {name!r}")
     recipe = parse_yaml((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
     return _over(recipe, tree)
 

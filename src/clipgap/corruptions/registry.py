@@ -10,7 +10,7 @@ import numpy as np
 from clipgap.config import CorruptionName
 from clipgap.corruptions import blur, digital, noise, weather
 from clipgap.corruptions.parts import LEAST_SIDE, Pixels
-from clipgap.errors import ConfigError, DataError
+from clipgap.errors import ConfigError, DataError, there_are
 
 Corruption = Callable[[Pixels, int, np.random.Generator], Pixels]
 """An RGB image (H, W, 3) uint8, a severity from 1 to 5 and a generator -> the corrupted image, of the same shape."""
@@ -58,7 +58,7 @@ def corrupt(image: Pixels, name: str, severity: int, random: np.random.Generator
         DataError: the image is of another shape or kind, or too small.
     """
     if name not in CORRUPTIONS:
-        raise ConfigError(f"corruption {name!r}: there is none of that name; there are: {', '.join(CORRUPTIONS)}")
+        raise ConfigError(f"corruption {name!r}: no such corruption ({there_are(name, CORRUPTIONS)})")
     if severity not in range(1, 6):
         raise ConfigError(f"severity {severity}: must be 1, 2, 3, 4 or 5")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from clipgap.config import DataConfig
 from clipgap.data.dataset import DetectionDataset
 from clipgap.data.records import Fault, Severity
+from clipgap.errors import nearest
 
 
 def odd_names(config: DataConfig) -> list[Fault]:
@@ -41,6 +41,5 @@ def absent_classes(dataset: DetectionDataset, roles: Sequence[str]) -> list[tupl
 
 def _meant(name: str, own: Iterable[str]) -> str:
     """`(did you mean motorcycle?)` where one of the set's own names comes near."""
-    folded = {other.strip().casefold(): other for other in own}
-    near = get_close_matches(name.strip().casefold(), folded, n=1, cutoff=0.7)
-    return f" (did you mean {folded[near[0]]!r}? `rename` maps it)" if near else ""
+    near = nearest(name, own, likeness=0.7)
+    return f" (did you mean {near!r}? `rename` maps it)" if near else ""

@@ -16,7 +16,7 @@ from clipgap.data.places import Place
 from clipgap.data.records import Fault, ImageRecord, Records, path_key
 from clipgap.data.voc import read_voc
 from clipgap.data.yolo import read_yolo
-from clipgap.errors import DataError, one_line
+from clipgap.errors import DataError, one_line, there_are
 
 SHOWN = 3
 """Faults that an error message tells; `clipgap data check` tells all."""
@@ -179,8 +179,8 @@ def _pieces_named(domain: DomainConfig, split: str) -> Pieces:
     names = {(number, name) for number, part in enumerate(domain.parts) for key in SPLITS for name in part.splits(key)}
     named = [(part, split) for number, part in enumerate(domain.parts) if (number, split) in names]
     if not named:
-        known = ", ".join(sorted({name for _, name in names}))
-        raise DataError(f"domain {domain.name}: no part has a split {split} (there are: {known})")
+        known = sorted({name for _, name in names})
+        raise DataError(f"domain {domain.name}: no part has a split {split} ({there_are(split, known)})")
     return named
 
 

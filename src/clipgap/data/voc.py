@@ -14,7 +14,7 @@ from clipgap.data.images import displayed_size
 from clipgap.data.places import Place
 from clipgap.data.records import Fault, ImageRecord, Records, without_repeats
 from clipgap.data.voc_xml import VocFile, read_voc_file
-from clipgap.errors import DataError
+from clipgap.errors import DataError, there_are
 
 ALL = "all"
 """The split of all annotation files, where no list has that name."""
@@ -111,9 +111,9 @@ def _list_file(layout: _Layout, split: str) -> Path | None:
         return file
     if split == ALL:
         return None
-    known = ", ".join(sorted(path.stem for path in layout.lists.glob("*.txt"))) or "none"
+    known = sorted(path.stem for path in layout.lists.glob("*.txt"))
     raise DataError(
-        f"{file}: no such split (in {layout.lists} there are: {known}; `{ALL}` takes every annotation file)"
+        f"{file}: no such split (in {layout.lists}: {there_are(split, known)}; `{ALL}` takes every annotation file)"
     )
 
 

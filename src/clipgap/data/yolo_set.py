@@ -11,7 +11,7 @@ from clipgap.data.files import images_under, is_image_name, read_lines
 from clipgap.data.places import Place, same_split, spellings
 from clipgap.data.records import Fault
 from clipgap.data.yolo_description import NOTHING, Description
-from clipgap.errors import DataError
+from clipgap.errors import DataError, there_are
 
 ALL = "all"
 """The split of all images, where nothing has that name."""
@@ -128,10 +128,10 @@ def _laid_out(description: Description, place: Place, split: str) -> Path:
     if found is None and split == ALL:
         return place.root / place.images if place.images else place.folder("images", ".")
     if found is None:
-        known = ", ".join(dict.fromkeys(name for name in SPLITS if _is_there(description, place, name))) or "none"
+        known = dict.fromkeys(name for name in SPLITS if _is_there(description, place, name))
         raise DataError(
-            f"{description.file}: no split {split!r} (there are: {known}); a split is a key of this file, a folder, a "
-            f"list (.txt), or `{ALL}`"
+            f"{description.file}: no split {split!r} ({there_are(split, known)}); a split is a key of this file, a "
+            f"folder, a list (.txt), or `{ALL}`"
         )
     return found
 

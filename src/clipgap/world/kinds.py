@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clipgap.errors import ConfigError
+from clipgap.errors import ConfigError, there_are
 from clipgap.world.optics import Condition
 from clipgap.world.second import SECOND
 from clipgap.world.style import STREETS, Style
@@ -46,5 +46,5 @@ def kind_of(name: str) -> Kind:
         ConfigError: there is none of that name.
     """
     if name not in KINDS:
-        raise ConfigError(f"{name}: no such kind of world (there are: {', '.join(KINDS)})")
+        raise ConfigError(f"{name}: no such kind of world ({there_are(name, KINDS)})")
     return KINDS[name]

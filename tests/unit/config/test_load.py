@@ -664,5 +664,7 @@ def test_a_data_file_alone_is_a_run_of_the_robust_recipe(tmp_path: Path) -> None
 
 
 def test_a_recipe_that_is_none_is_told() -> None:
-    with pytest.raises(ConfigError, match=r"recipe: there are paper, robust; got 'robsut'"):
+    with pytest.raises(
+        ConfigError, match=r"recipe: no such recipe \(did you mean robust\? there are: paper, robust\), got 'robsut'"
+    ):
         load_config("mini_world", ["recipe=robsut"])

@@ -78,7 +78,7 @@ def test_none_takes_long(name: str) -> None:
 @pytest.mark.parametrize(
     ("image", "name", "severity", "message"),
     [
-        (picture(), "rain", 1, "corruption 'rain': there is none of that name; there are: gaussian_noise"),
+        (picture(), "rain", 1, r"corruption 'rain': no such corruption \(there are: gaussian_noise"),
         (picture(), "snow", 0, "severity 0: must be 1, 2, 3, 4 or 5"),
         (picture()[:31], "snow", 1, "320 x 31 pixels: corruptions need images of at least 32"),
         (picture()[..., 0], "snow", 1, "expected an RGB image"),

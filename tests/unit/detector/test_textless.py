@@ -151,7 +151,7 @@ def test_folders_from_before_there_were_families_load(tmp_path: Path) -> None:
     assert spec.model_copy(update={"weights": None}) == make_detector().spec
     file.write_text(text.replace("family: modified_resnet", "family: vgg"))
     known = "modified_resnet, convnext, vit, siglip, efficientnet_lite0"
-    with pytest.raises(ConfigError, match=rf"config\.yaml: tower: .*there are {known}"):
+    with pytest.raises(ConfigError, match=rf"config\.yaml: tower: .*there are: {known}"):
         Detector.load(tmp_path)
     file.write_text(text.replace("  width: 8\n", "  width: none\n"))
     with pytest.raises(ConfigError, match=r"config\.yaml: tower\.width: expected a whole number"):

@@ -13,6 +13,7 @@ from clipgap.clip.towers.efficientnet_lite import EfficientNetLiteSpec
 from clipgap.clip.towers.modified_resnet import ModifiedResNetSpec
 from clipgap.clip.towers.siglip import SiglipSpec
 from clipgap.clip.towers.vit import ViTSpec
+from clipgap.errors import there_are
 
 FAMILIES: dict[str, type[TowerSpec]] = {
     "modified_resnet": ModifiedResNetSpec,
@@ -29,7 +30,7 @@ def _of_its_family(value: object) -> object:
         return value
     family = value.get("family", "modified_resnet")
     if not isinstance(family, str) or family not in FAMILIES:
-        raise ValueError(f"family: there are {', '.join(FAMILIES)}, not {family!r}")
+        raise ValueError(f"family: {there_are(family, FAMILIES)}, not {family!r}")
     return FAMILIES[family].model_validate(value)
 
 
