@@ -43,9 +43,9 @@ class Remembering:
         """The detector's."""
         return self.detector.spec
 
-    def for_inference(self, precision: DetectionPrecision) -> Remembering:
+    def for_inference(self, precision: DetectionPrecision, proposals: int | None) -> Remembering:
         """The detector made ready; what it finds is remembered in the same place."""
-        return Remembering(self.detector.for_inference(precision), self.found)
+        return Remembering(self.detector.for_inference(precision, proposals), self.found)
 
     def detect(self, images: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[Found]:
         """What the detector finds."""

@@ -24,7 +24,7 @@ def one_line(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
-    """The known name that a wrong one was probably meant to be, in any case of its letters; None: none is so like it."""
+    """The known name that a wrong one was probably meant to be, whatever the case; None: none is so like it."""
     folded = {other.strip().casefold(): other for other in known}
     near = get_close_matches(name.strip().casefold(), folded, n=1, cutoff=likeness)
     return folded[near[0]] if near else None

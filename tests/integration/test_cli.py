@@ -80,14 +80,14 @@ def test_the_whole_job(trained: Path, run: Run, tmp_path: Path) -> None:
 
 
 def test_an_exported_run_predicts_the_same(trained: Path, run: Run, tmp_path: Path) -> None:
-    code, out, _ = run("export", trained / "run", "--out", tmp_path / "onnx", "--json")
+    code, out, _ = run("export", trained / "run", "--out", tmp_path / "onnx", "--proposals", "20", "--json")
     told = json.loads(out)
     assert (code, told["opset"] >= 18, told["difference"] < 0.01) == (0, True, True)
     assert told["files"]["detector.onnx"]["images"] == "float32 (images, 3, height, width)"
     assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == ["detector.json", "detector.onnx"]
     pictures = trained / "data/daytime_foggy/VOC2007/JPEGImages"
     for detector, name in ((trained / "run", "torch"), (tmp_path / "onnx", "ort")):
-        assert run("predict", detector, pictures, "--out", tmp_path / name)[0] == 0
+        assert run("predict", detector, pictures, "--out", tmp_path / name, "--proposals", "20")[0] == 0
     found, ours = (json.loads((tmp_path / name / "detections.json").read_text()) for name in ("torch", "ort"))
     assert abs(len(found) - len(ours)) <= 0.05 * len(found)
     code, out, _ = run("evaluate", tmp_path / "onnx", "--config", trained / "config.yaml")
@@ -144,6 +144,11 @@ def test_predict_goes_on_and_draws_what_is_true(
     code, _, err = run(*command[:-1], tmp_path / "bf16", "--precision", "bf16-mixed")
     assert code == 0
     code, _, err = run(*command[:-1], tmp_path / "bf16", "--resume")
+    assert (code, "--resume: detector is " in err) == (2, True)
+    assert run(*command[:-1], tmp_path / "few", "--proposals", "1")[0] == 0
+    few, all_of_them = (json.loads((tmp_path / out / "detections.json").read_text()) for out in ("few", "out"))
+    assert len(few) < len(all_of_them)
+    code, _, err = run(*command[:-1], tmp_path / "few", "--resume")
     assert (code, "--resume: detector is " in err) == (2, True)
     (tmp_path / "film.mp4").write_bytes(b"none")
     code, _, err = run("predict", trained / "run", tmp_path / "film.mp4", "--out", tmp_path / "film")
@@ -357,6 +362,10 @@ MISTAKES: dict[str, tuple[list[Any], str]] = {
     "half precision for an exported detector": (
         ["predict", "ONNX", "C", "--precision", "bf16-mixed", "--out", "o"],
         "an exported detector computes as it was exported",
+    ),
+    "other proposals for an exported detector": (
+        ["predict", "ONNX", "C", "--proposals", "7", "--out", "o"],
+        "proposals 7: an exported detector looks at as many as it was exported for",
     ),
     "a device for scoring an exported detector": (
         ["evaluate", "ONNX", "--config", "C", "--device", "cuda"],

@@ -63,7 +63,7 @@ SETTINGS = (
     CommandRow(
         "a CLIP that does not fit",
         f"{SHOW}clip.name=EVA02-B-16",
-        "--set clip.name=EVA02-B-16: no such CLIP, or none that fits: did you mean ViT-B-16? there are RN50, RN101, convnext_base_w",
+        "--set clip.name=EVA02-B-16: no such CLIP, or none that fits: did you mean ViT-B-16? there are RN50,",
     ),
     CommandRow(
         "a window where there are no blocks",

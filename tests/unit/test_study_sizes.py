@@ -84,7 +84,7 @@ class Squares:
 
     classes, spec = list(CLASSES), None
 
-    def for_inference(self, precision: str) -> Squares:
+    def for_inference(self, precision: str, proposals: int | None) -> Squares:
         return self
 
     def detect(self, images: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]:
@@ -101,7 +101,7 @@ def domain(name: str, sides: Sequence[float]) -> Any:
 
 def test_what_was_found_goes_to_the_images_in_their_order() -> None:
     detector = Remembering(Squares())  # type: ignore[arg-type]
-    ready = detector.for_inference("32-true")
+    ready = detector.for_inference("32-true", None)
     for _ in range(2):
         ready.detect([torch.zeros(3, 4, 4)], [(4, 4)])
     assert len(detector.found) == 2

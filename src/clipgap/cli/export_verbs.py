@@ -10,7 +10,7 @@ import typer
 
 from clipgap.cli.commands import command, free
 from clipgap.cli.early import require_detector, trained_on
-from clipgap.cli.options import Json
+from clipgap.cli.options import Json, Proposals
 from clipgap.config import GraphPrecision, Graphs
 from clipgap.engine.names import CONFIG, EXPORTED
 from clipgap.engine.predict.inputs import find_inputs, is_video
@@ -35,6 +35,7 @@ def export(
     graphs: Annotated[Graphs, typer.Option(help=GRAPHS)] = "one",
     precision: Annotated[GraphPrecision, typer.Option(help=PRECISION)] = "float32",
     calibrate: Annotated[str | None, typer.Option(help=CALIBRATE)] = None,
+    proposals: Proposals = None,
     as_json: Json = False,
 ) -> None:
     """Write a detector as ONNX graphs, and check them against PyTorch."""
@@ -51,7 +52,7 @@ def export(
     from clipgap.detector import Detector, as_seen
     from clipgap.export import export_onnx
 
-    detector = Detector.load(run)
+    detector = Detector.load(run).for_inference(proposals=proposals)
     seen = [as_seen(picture, detector.spec.image)[0] for picture in pictures]
     exported = export_onnx(detector, out, graphs, precision, seen)
     if as_json:

@@ -10,7 +10,7 @@ import typer
 
 from clipgap.cli.commands import command
 from clipgap.cli.early import holds_detector, require_detector, trained_on
-from clipgap.cli.options import Device, Json
+from clipgap.cli.options import Device, Json, Proposals
 from clipgap.config import DetectionPrecision, PredictFormat, RunSection, load_data_config
 from clipgap.detectors import shipped_detector
 from clipgap.engine.names import CONFIG, hash_of_detector
@@ -36,6 +36,7 @@ def predict(
     precision: Annotated[
         DetectionPrecision, typer.Option(help="bf16-mixed: faster where the processor has it.")
     ] = "32-true",
+    proposals: Proposals = None,
     format: Annotated[PredictFormat, typer.Option(help=FORMAT)] = "coco",
     resume: Annotated[bool, typer.Option("--resume", help=RESUME)] = False,
     device: Device = None,
@@ -61,8 +62,13 @@ def predict(
     exported = load_exported(run, device)
     known = Truth(truth, load_domains(data)) if truth and data else None
     place = take_place(RunSection(device=device or "auto", devices=devices))
-    detector = (exported or Detector.load(run, place.device)).for_inference(precision)
-    settings = PredictSettings(draw_score, f"{hash_of_detector(run)}, {precision}", known, format)
+    detector = (exported or Detector.load(run, place.device)).for_inference(precision, proposals)
+    settings = PredictSettings(
+        draw_score,
+        f"{hash_of_detector(run)}, {precision}, {detector.spec.detector.rpn_post_nms_top_n_test} proposals",
+        known,
+        format,
+    )
     result = run_predict(detector, inputs, out, settings, resume=resume, group=place.group)
     if not place.group.main:
         return 0

@@ -127,6 +127,9 @@ class EvaluateConfig(Section):
     """Images that are detected in at once."""
     precision: DetectionPrecision = "32-true"
     """Of detection; `bf16-mixed` multiplies in bfloat16: faster where the processor has it, slightly other boxes."""
+    proposals: Count | None = None
+    """Of a picture, that are looked at; none: as many as the detector was made for
+    (`detector.rpn_post_nms_top_n_test`). Fewer are faster; docs/performance.md says at what price."""
     select: Literal["clean", "robust"] = "clean"
     """On what training chooses the weights: the source's validation split as it is, or `robust`: corrupted, image i by
     number i mod n of the n `select_corruptions`; its clean score is logged beside."""

@@ -79,6 +79,10 @@ class ProposalNetwork(RegionProposalNetwork):  # type: ignore[misc]
         self.fg_bg_sampler = Sampler(config.rpn_batch_size_per_image, config.rpn_positive_fraction)
         self.box_coder = BoxCoder(config.rpn_reg_weights, math.log(config.box_growth_limit))
 
+    def look_at(self, proposals: int) -> None:
+        """Keep so many proposals of a picture in detection."""
+        self._post_nms_top_n["testing"] = proposals
+
     def filter_proposals(
         self,
         proposals: Tensor,

@@ -38,6 +38,12 @@ class DetectorSpec(Section):
         return self
 
 
+def with_proposals(spec: DetectorSpec, proposals: int) -> DetectorSpec:
+    """The spec of a detector that looks at so many proposals of a picture."""
+    fewer = spec.detector.model_copy(update={"rpn_post_nms_top_n_test": proposals})
+    return spec.model_copy(update={"detector": fewer})
+
+
 def write_spec(folder: Path, spec: DetectorSpec) -> None:
     """Write the `config.yaml` of a Detector folder."""
     write_text(folder / CONFIG_FILE, sealed(to_yaml(spec)))

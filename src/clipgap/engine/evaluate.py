@@ -178,7 +178,7 @@ def score_images(
         metric.update([found], [dataset.target(number)])
     done = len(keeping.before)
     if done < len(dataset):
-        faster = detector.for_inference(config.precision)
+        faster = detector.for_inference(config.precision, config.proposals)
         for found, target in detections(faster, dataset, config.batch_size, workers, group, done):
             keeping.add(found)
             metric.update([found], [target])

@@ -67,6 +67,7 @@ class Kept:
             "detector": self.detector,
             "device": self.device,
             "evaluate.precision": rule.precision,
+            "evaluate.proposals": rule.proposals,
             "evaluate.batch_size": rule.batch_size,
             "images": _digest_of_contents(dataset),
             "versions": {name: version_of(name) for name in VERSIONS},

@@ -26,6 +26,8 @@ from clipgap.metrics import Result, RobustnessTable
 
 CLEAN = ("clean", 0)
 ALONE = "mPC and rPC of these alone; published ones are of the 15 standard corruptions at severities 1 to 5"
+COUNTING = ("metric", "iou", "scoring", "precision", "proposals", "batch_size")
+"""Settings of `evaluate` that results depend on."""
 Round = tuple[str, int]
 """A corruption and its severity."""
 
@@ -89,7 +91,8 @@ def _evaluated(
     if show:
         tell_warnings(source.name, dataset)
     rule = config.evaluate.by(source.metric)
-    scored = _score_all(detector.for_inference(rule.precision), dataset, config, rule, settings, show, place.group)
+    faster = detector.for_inference(rule.precision, rule.proposals)
+    scored = _score_all(faster, dataset, config, rule, settings, show, place.group)
     standard = set(settings.corruptions) == set(STANDARD) and len(settings.severities) == 5
     return RobustnessTable(
         metric=rule.metric,
@@ -159,5 +162,5 @@ def _asked(config: RunConfig, dataset: DetectionDataset, rule: EvaluateConfig, d
         "the detector": detector,
         "run.seed": config.run.seed,
         "the split": dataset.digest(boxes=True),
-        **{f"evaluate.{key}": getattr(rule, key) for key in ("metric", "iou", "scoring", "precision", "batch_size")},
+        **{f"evaluate.{key}": getattr(rule, key) for key in COUNTING},
     }

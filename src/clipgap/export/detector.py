@@ -39,12 +39,18 @@ class OnnxDetector(Predicting):
         described = f"{spec.description}; exported to ONNX{fewer_bits}"
         return cls(Path(folder), spec.model_copy(update={"description": described}), threads)
 
-    def for_inference(self, precision: DetectionPrecision = "32-true") -> OnnxDetector:
+    def for_inference(self, precision: DetectionPrecision = "32-true", proposals: int | None = None) -> OnnxDetector:
         """Itself: it was folded when it was exported.
 
         Raises:
-            ConfigError: another precision than float32.
+            ConfigError: another precision than float32, or another number of proposals than its own.
         """
+        own = self.spec.detector.rpn_post_nms_top_n_test
+        if proposals not in (None, own):
+            raise ConfigError(
+                f"proposals {proposals}: an exported detector looks at as many as it was exported for, {own}; leave it "
+                f"out here, and say it when it is exported (`clipgap export --proposals {proposals}`)"
+            )
         if precision != "32-true":
             raise ConfigError(
                 f"precision {precision}: an exported detector computes as it was exported; set 32-true here, and the "

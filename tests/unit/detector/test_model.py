@@ -109,6 +109,28 @@ def test_for_inference_detects_the_same_and_leaves_the_original_as_it_was(settin
         faster.save("anywhere")
 
 
+def test_fewer_proposals_are_those_of_a_detector_that_was_made_for_fewer() -> None:
+    detector, few = make_detector(box_score_thresh=0.0), make_detector(rpn_post_nms_top_n_test=3, box_score_thresh=0.0)
+    few.load_state_dict(detector.state_dict())
+    faster, seen = detector.for_inference(proposals=3), []
+    faster.roi_heads.box_head.pool.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    found, expected = (one.detect(images(1), [(96, 128)])[0] for one in (faster, few.for_inference()))
+    assert seen == [3]
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert faster.spec == few.spec.model_copy(update={"weights": faster.spec.weights})
+    assert detector.spec.detector.rpn_post_nms_top_n_test != 3
+
+
+def test_a_copy_for_inference_can_be_asked_for_another_way() -> None:
+    folded = make_detector(box_score_thresh=0.0).for_inference()
+    few = folded.for_inference("bf16-mixed", proposals=3)
+    assert few.half_precision
+    assert (folded.half_precision, folded.for_inference(), few.for_inference("bf16-mixed")) == (False, folded, few)
+    back = few.for_inference(proposals=folded.spec.detector.rpn_post_nms_top_n_test)
+    found, expected = (one.detect(images(1), [(96, 128)])[0] for one in (back, folded))
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
 def test_dense_is_layer4_on_the_whole_map() -> None:
     detector = make_detector(roi="dense", rpn_post_nms_top_n_test=20, box_detections_per_img=1000)
     image = torch.rand(1, 3, 96, 128)
