@@ -30,8 +30,9 @@ from typing import Any
 
 from recipes.study.figure import draw
 from recipes.study.printing import report
+from recipes.study.results import read_results, rows_of
 from recipes.study.rows import EIGHT, Row, Study
-from recipes.study.running import first_of_each_fit, fit_offsets, in_processes, missing, read_results, rows_of, run_once
+from recipes.study.running import first_of_each_fit, fit_offsets, in_processes, missing, run_once
 from recipes.study.studies import STUDIES
 
 from clipgap.errors import ClipgapError, DataError
@@ -48,7 +49,8 @@ def main() -> None:
         if not (options.print or options.figure):
             tasks = list(missing(options, study, out))
             in_processes(fit_offsets, first_of_each_fit(tasks), options.workers)
-            in_processes(run_once, tasks, options.workers)
+            in_processes(run_once, [task for task in tasks if not task.of], options.workers)
+            in_processes(run_once, [task for task in tasks if task.of], options.workers)
         results = read_results(out)
         if options.print or options.figure:
             results = [one for one in results if _is_asked_for(one, options)]
@@ -93,6 +95,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", default=[], help="settings for every row")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, one thread each")
     parser.add_argument("--out", type=Path, help="folder of results (runs/study/STUDY by default)")
+    parser.add_argument("--keep", action="store_true", help="keep run folders: rows that only detect need detectors")
     parser.add_argument("--print", action="store_true", help="run nothing")
     parser.add_argument(
         "--figure", type=Path, metavar="FILE.svg", help="run nothing, and draw the results that are there"

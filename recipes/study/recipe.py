@@ -50,13 +50,31 @@ RECIPE = {
         "recipe with a learned background",
         ("augment.kind=none", EVERY, "detector.background=learned"),
     ),
+    "background": (
+        "+ attention pooling and a learned background",
+        ("augment.kind=none", "detector.background=learned"),
+    ),
+    "upper_background": (
+        "upper bound with a learned background",
+        ("augment.kind=none", MIXED, "detector.background=learned"),
+    ),
     "recipe_lean": ("recipe in bfloat16, 30 proposals, not 100", ("augment.kind=none", EVERY, *LEAN)),
     "recipe_leaner": (
         "recipe in bfloat16, 30 proposals, 8 regions, not 32",
         ("augment.kind=none", EVERY, *LEAN, "detector.box_batch_size_per_image=8"),
     ),
 }
-RECIPE_ROWS = {name: Row(title, (*settings, SELECT), EIGHT) for name, (title, settings) in RECIPE.items()}
+DETECTED = {
+    "bf16": ("in bfloat16", ("evaluate.precision=bf16-mixed",)),
+    "thirty": ("from 30 proposals, not 100", ("evaluate.proposals=30",)),
+    "lean": ("in bfloat16 from 30 proposals", ("evaluate.precision=bf16-mixed", "evaluate.proposals=30")),
+    "leaner": ("in bfloat16 from 15 proposals", ("evaluate.precision=bf16-mixed", "evaluate.proposals=15")),
+}
+"""Ways to detect with the very same weights: what speed costs, without the noise of another training."""
+RECIPE_ROWS = {name: Row(title, (*settings, SELECT), EIGHT) for name, (title, settings) in RECIPE.items()} | {
+    f"detected_{way}": Row(f"recipe, detected {title}", settings, EIGHT, extra=True, of="recipe_background")
+    for way, (title, settings) in DETECTED.items()
+}
 FASTER = ("recipe_atrous", "recipe_fast", "recipe_lean", "recipe_leaner")
 RECIPE_DIFFERENCES = (
     *(("recipe", other) for other in ("attention", "twice")),
@@ -65,6 +83,9 @@ RECIPE_DIFFERENCES = (
     ("recipe", "upper_bound"),
     *(("recipe_background", other) for other in ("recipe", "attention", "upper_bound")),
     *((fast, other) for fast in FASTER for other in ("recipe", "attention")),
+    *(("recipe_background", other) for other in ("background", "upper_background")),
+    *((name, "attention") for name in ("background", "upper_background")),
+    *((f"detected_{way}", "recipe_background") for way in DETECTED),
 )
 GAPS = ("recipe", "recipe_fitted", "recipe_random", "recipe_background")
 RECIPE_GAPS = tuple((name, "attention", "upper_bound") for name in GAPS)

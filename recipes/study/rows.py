@@ -18,6 +18,8 @@ class Row:
     seeds: tuple[int, ...]
     extra: bool = False
     """Not in the main table; done after it."""
+    of: str = ""
+    """Nothing is trained: the detector of this row, which was kept, is scored with these settings of `evaluate`."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import platform
@@ -13,87 +12,25 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import as_completed
-from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
-from recipes.study.rows import EIGHT, SEEN, Row, Study
+from recipes.study.rows import EIGHT, SEEN, Study
 from recipes.study.scoring import score_run
 from recipes.study.studies import STUDIES
+from recipes.study.task import Task
 
-from clipgap.config import RunConfig, load_config
+from clipgap.config import load_config
 from clipgap.engine.fit import fit
+from clipgap.engine.names import METRICS
 from clipgap.engine.progress import log
 from clipgap.engine.run_folder import RunFolder
 from clipgap.engine.train import train
-from clipgap.errors import ConfigError, DataError
+from clipgap.errors import DataError
 from clipgap.files import alone_in, is_ours
 from clipgap.processes import pool
 from clipgap.world import KINDS, write_domain, write_world
-
-
-@dataclass(frozen=True)
-class Task:
-    """One run of a row: everything a worker process needs."""
-
-    study: str
-    row: str
-    seed: int
-    settings: tuple[str, ...]
-    """Every row's: `--set`, and where the data are."""
-    own: tuple[str, ...]
-    """The row's."""
-    out: Path
-
-    @property
-    def result(self) -> Path:
-        """Where its JSON goes."""
-        return self.out / f"{self.row}_{self.seed}.json"
-
-    @property
-    def folder(self) -> Path:
-        """Its run folder; gone when the result is there."""
-        return self.out / f"{self.row}_{self.seed}"
-
-    def config(self) -> RunConfig:
-        """The resolved config. Offsets are shared by all runs that would fit the same."""
-        source = STUDIES[self.study].config
-        settings = [*self.settings, *self.own, f"run.seed={self.seed}", f"run.out={self.folder}"]
-        settings.append("run.workers=0")
-        config = load_config(source, settings)
-        relevant = [config.data.root, config.data.prompts, config.clip, config.batch_norm, config.image, config.fit]
-        digest = hashlib.sha256(f"{relevant} {self.seed}".encode()).hexdigest()[:10]
-        return load_config(source, [*settings, f"augment.file={self.out}/offsets_{self.seed}_{digest}.safetensors"])
-
-    def scored(self) -> RunConfig:
-        """What its detector is scored on. A row may train on other data: of its own, only `evaluate` counts here."""
-        own = [setting for setting in self.own if setting.startswith("evaluate.")]
-        return load_config(STUDIES[self.study].config, [*self.settings, *own, "run.workers=0"])
-
-    def done(self) -> bool:
-        """Whether its result is there.
-
-        Raises:
-            ConfigError: it is, but of other settings or another world.
-            DataError: it is damaged.
-        """
-        if not self.result.is_file():
-            return False
-        stored = read_result(self.result)["settings"]
-        if _comparable(stored) != _comparable([*self.settings, *self.own]):
-            raise ConfigError(
-                f"{self.result}: there is a result of row {self.row} with other settings or of another world "
-                f"({' '.join(stored)}): give the row another name, or the results another folder (--out)"
-            )
-        return True
-
-
-def _comparable(settings: Iterable[str]) -> list[str]:
-    """Settings with the world's name alone for where it is: results may have moved since."""
-    root = "data.root="
-    return [root + Path(one.removeprefix(root)).name if one.startswith(root) else one for one in settings]
 
 
 def missing(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Task]:
@@ -112,9 +49,9 @@ def missing(options: argparse.Namespace, study: Study, out: Path) -> Iterable[Ta
         world = out / f"world_{worlds[seed]}" if worlds else None
         settings = (*shared, f"data.root={world}") if world else shared
         tasks = [
-            Task(options.study, name, seed, settings, study.rows[name].settings, out)
-            for name in names
-            if options.seeds or seed in study.rows[name].seeds
+            Task(options.study, name, seed, settings, row.settings, out, row.of, options.keep)
+            for name, row in ((name, study.rows[name]) for name in names)
+            if options.seeds or seed in row.seeds
         ]
         tasks = [task for task in tasks if not task.done()]
         if tasks and world:
@@ -134,7 +71,8 @@ def draw_world(world: Path, seed: int, study: Study, workers: int) -> None:
 
 def first_of_each_fit(tasks: list[Task]) -> list[Task]:
     """Of the tasks that share offsets that are not there yet, the first of each."""
-    files = {task.config().augment.file: task for task in reversed(tasks) if task.config().augment.offsets}
+    trained = [task for task in reversed(tasks) if not task.of]
+    files = {task.config().augment.file: task for task in trained if task.config().augment.offsets}
     return [task for file, task in files.items() if file and not Path(file).is_file()]
 
 
@@ -161,13 +99,11 @@ def fit_offsets(task: Task) -> str:
 
 
 def run_once(task: Task) -> str:
-    """Step two of a run and its scores."""
-    config, began = task.config(), time.perf_counter()
-    _clear(task.folder)
-    train(config, show=False)
+    """Step two of a run, unless it is of another's detector, and its scores."""
+    began = time.perf_counter()
+    lines = _in_the_folder_of(task) if task.of else _trained(task)
     trained = time.perf_counter()
     scores = score_run(task.folder, task.scored(), STUDIES[task.study])
-    lines = [json.loads(line) for line in (task.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     record = {
         "row": task.row,
         "seed": task.seed,
@@ -179,9 +115,31 @@ def run_once(task: Task) -> str:
         **scores,
     }
     task.result.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    shutil.rmtree(task.folder)
+    if not (task.keep or task.of):
+        shutil.rmtree(task.folder)
     said = {name: round(one["ap50"], 1) for name, one in scores["domains"].items()}
     return f"{said}, {record['seconds']}, validation {record['validation']}"
+
+
+def _trained(task: Task) -> list[dict[str, Any]]:
+    """Train, and give what the training told of itself."""
+    _clear(task.folder)
+    train(task.config(), show=False)
+    return [json.loads(line) for line in (task.folder / METRICS).read_text(encoding="utf-8").splitlines()]
+
+
+def _in_the_folder_of(task: Task) -> list[dict[str, Any]]:
+    """Nothing to tell; but the detector has to be there.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not RunFolder(task.folder).config_file.is_file():
+        raise DataError(
+            f"{task.folder}: row {task.row} scores the detector of row {task.of}, which is not there: run that row "
+            "with --keep first (its result, where there is one, has to be moved away for it)"
+        )
+    return []
 
 
 def _clear(folder: Path) -> None:
@@ -196,35 +154,3 @@ def _clear(folder: Path) -> None:
             raise DataError(f"{folder}: not a run, and a run is to go there; move it away, or choose another --out")
         for path in left:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def read_results(out: Path) -> list[dict[str, Any]]:
-    """All results in a folder.
-
-    Raises:
-        DataError: one of them is damaged.
-    """
-    return [read_result(path) for path in sorted(out.glob("*_*.json"))]
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    """One result, with the keys that all have.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    try:
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        figures = [result["mean_targets"], *(one["ap50"] for one in result["domains"].values())]
-        sound = isinstance(result["row"], str) and isinstance(result["seed"], int) and isfinite(sum(figures))
-        sound = sound and isinstance(result["settings"], list)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        sound = False
-    if not sound:
-        raise DataError(f"{path}: damaged, or no result of a study; move it away, and its run is done again")
-    return result
-
-
-def rows_of(results: list[dict[str, Any]], study: Study) -> dict[str, Row]:
-    """The rows that results are there of but the study has not in its table: developments, by their names."""
-    return {one["row"]: Row(one["row"], tuple(one["settings"]), ()) for one in results if one["row"] not in study.rows}

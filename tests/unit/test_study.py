@@ -17,12 +17,14 @@ from recipes.study import running
 from recipes.study.paper import DIFFERENCES, GAPS, ROWS
 from recipes.study.printing import render, report
 from recipes.study.recipe import LONG_WORLDS, RECIPE_ROWS, SECOND_WORLDS, TEST_WORLDS
-from recipes.study.rows import Study
-from recipes.study.running import Task, read_results
+from recipes.study.results import read_results, rows_of
+from recipes.study.rows import Row, Study
 from recipes.study.studies import STUDIES
+from recipes.study.task import Task
 
 from clipgap.config import load_config
 from clipgap.data import load_domains
+from clipgap.engine.evaluate import evaluate_run
 from clipgap.errors import ConfigError, DataError
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +60,9 @@ def test_only_seeds_that_both_rows_have_are_paired() -> None:
 
 def test_what_has_a_result_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "draw_world", lambda *_: None)
-    options = argparse.Namespace(study="mini_world", rows=["text", "paper"], seeds=None, worlds=None, set=[], workers=1)
+    options = argparse.Namespace(
+        study="mini_world", rows=["text", "paper"], seeds=None, worlds=None, set=[], workers=1, keep=False
+    )
     tasks = list(running.missing(options, STUDY, tmp_path))
     assert [(one.row, one.seed) for one in tasks] == [
         (row, seed) for seed in range(5) for row in ("text", "paper") if seed in ROWS[row].seeds
@@ -84,7 +88,7 @@ def test_what_a_study_sets_for_all_lies_under_the_command_lines_and_the_rows(
 ) -> None:
     monkeypatch.setattr(running, "draw_world", lambda *_: None)
     study = replace(STUDY, settings=("train.steps=9", "train.batch_size=2", "augment.kind=random"))
-    common = {"study": "mini_world", "rows": ["attention"], "seeds": [0], "worlds": None, "workers": 1}
+    common = {"study": "mini_world", "rows": ["attention"], "seeds": [0], "worlds": None, "workers": 1, "keep": False}
     (one,) = running.missing(argparse.Namespace(**common, set=["train.batch_size=3"]), study, tmp_path)
     config = one.config()
     assert (config.train.steps, config.train.batch_size, config.augment.kind) == (9, 3, "none")
@@ -116,6 +120,41 @@ def test_runs_that_would_fit_the_same_share_their_offsets(tmp_path: Path) -> Non
     tasks = [task(row, 0, tmp_path) for row in ("text", "paper", "random")]
     moved = Task("mini_world", "norm", 0, ("data.root=w",), ("augment.kind=norm",), tmp_path)  # needs no offsets
     assert [one.row for one in running.first_of_each_fit([moved, *tasks])] == ["paper"]
+
+
+SHORT = (
+    "image={short_side: 64, long_side: 128}",
+    "train={steps: 1, lr_steps: [], batch_size: 1}",
+    "clip.pretrained=random",
+)
+
+
+def test_a_detector_that_is_kept_is_scored_another_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {
+        "plain": Row("plain", ("augment.kind=none",), (0,)),
+        "few": Row("plain, of 1 proposal", ("evaluate.proposals=1",), (0,), of="plain"),
+    }
+    study = replace(STUDY, rows=rows, settings=SHORT, differences=(("few", "plain"),), gaps=())
+    monkeypatch.setitem(STUDIES, "mini_world", study)
+
+    def study_of(*words: str) -> None:
+        out = str(tmp_path / "out")
+        monkeypatch.setattr(
+            sys, "argv", ["study", "mini_world", "--seeds", "0", "--workers", "1", "--out", out, *words]
+        )
+        monkeypatch.setattr(cli, "in_processes", lambda function, tasks, workers: [function(task) for task in tasks])
+        cli.main()
+
+    with pytest.raises(SystemExit, match="2"):
+        study_of("--rows", "few")
+    study_of("--rows", "few", "plain", "--keep")
+    few, plain = read_results(tmp_path / "out")
+    assert (few["row"], few["validation"], plain["row"]) == ("few", None, "plain")
+    assert plain["validation"] is not None
+    kept = tmp_path / "out" / "plain_0"
+    assert [one.name for one in (tmp_path / "out").iterdir() if one.is_dir() and one.name != "world_31"] == [kept.name]
+    again = evaluate_run(kept, load_config(kept / "run.yaml", ["evaluate.proposals=1"]), show=False).to_json()
+    assert again["domains"] == few["domains"]
 
 
 def test_the_gap_closed_is_gain_over_gap() -> None:
@@ -207,7 +246,7 @@ def test_where_worlds_are_for_choosing_a_row_may_be_tried_on_the_studys_own(monk
 
 def test_results_of_such_rows_are_compared_with_the_base_without_being_named_again() -> None:
     results = [result(row, seed, 50, target) for seed in range(2) for row, target in (("attention", 20), ("slow", 22))]
-    study = STUDIES["recipe"].with_rows(running.rows_of(results, STUDIES["recipe"]))
+    study = STUDIES["recipe"].with_rows(rows_of(results, STUDIES["recipe"]))
     text = render(results, study)
     assert "| slow | 2 | 50.0 ± 0.0 | 22.0 ± 0.0 | 22.0 ± 0.0 |" in text
     assert "| slow - + attention pooling | 2 | +0.0 [+0.0, +0.0] | +2.0 [+2.0, +2.0] |" in text
