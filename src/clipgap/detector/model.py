@@ -136,21 +136,12 @@ class Detector(Predicting, Stored):
             return self
         faster: Detector = copy.deepcopy(self).eval()
         if not self.folded:
-            faster._fold()
+            _fold(faster)
         faster.half_precision = half
         if proposals is not None:
             faster.spec = with_proposals(self.spec, proposals)
             faster.rpn.look_at(proposals)
         return faster
-
-    def _fold(self) -> None:
-        self.backbone = self.backbone.folded()
-        self.roi_heads.box_head = box_head = self.roi_heads.box_head.folded()
-        if self.frozen_clip is not None:
-            self.frozen_clip.fold()
-        self.roi_heads.finish = type(box_head).finish  # one that is compiled would be compiled anew for every copy
-        self.folded = True
-        self.to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]:
@@ -190,3 +181,14 @@ class Detector(Predicting, Stored):
         parts |= {"rpn": self.rpn, "predictor": self.roi_heads.box_predictor}
         part: torch.nn.Module = parts[name] if name in parts else getattr(self.trunk, name)
         return part
+
+
+def _fold(detector: Detector) -> None:
+    """Batch normalisations into convolutions, in place."""
+    detector.backbone = detector.backbone.folded()
+    detector.roi_heads.box_head = box_head = detector.roi_heads.box_head.folded()
+    if detector.frozen_clip is not None:
+        detector.frozen_clip.fold()
+    detector.roi_heads.finish = type(box_head).finish  # one that is compiled would be compiled anew for every copy
+    detector.folded = True
+    detector.to(memory_format=torch.channels_last)
