@@ -80,7 +80,8 @@ class DetectorConfig(Section):
     """Most detections of an image."""
     background: Literal["constant", "text", "learned"] = "constant"
     """The background's logit: `background_logit`; or scored like a class's, by the cosine to the text embedding of
-    `data.prompts.background`, or to a learned one that begins near the mean of the classes'."""
+    `data.prompts.background`, or to a learned one that begins near the mean of the classes'. A linear classifier's is
+    learned, whatever this says."""
     fusion: Fraction = 0.0
     """w of a class's probability in detection, p = p_detector^(1-w) p_clip^w, p_clip by an untrained copy of CLIP's
     tower that is stored with the detector (F-VLM, Kuo et al. 2023: 0.35); 0: the detector's own, no copy."""
@@ -94,12 +95,15 @@ class DetectorConfig(Section):
 
     @model_validator(mode="after")
     def _text_where_it_is_needed(self) -> DetectorConfig:
-        if self.background != "constant" and self.classifier != "text":
-            raise ValueError(f"`background: {self.background}` needs `classifier: text`")
+        if self.background == "text" and self.classifier != "text":
+            raise ValueError("`background: text` needs `classifier: text`")
         if self.fusion and self.classifier != "text":
             raise ValueError("`fusion` needs `classifier: text`: set it to 0")
         if self.background != "constant" and self.background_logit:
-            raise ValueError(f"`background_logit` is not used with `background: {self.background}`: leave it out")
+            raise ValueError(
+                f"`background_logit` is not used with `background: {self.background}`: leave it out, or set "
+                "`background: constant`"
+            )
         return self
 
     def require_no_stride(self, tower: str) -> None:
