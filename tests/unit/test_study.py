@@ -172,7 +172,8 @@ def test_a_results_page_has_the_tables_of_the_stored_results(study: str) -> None
 
 
 def test_the_row_of_the_recipe_is_the_recipe_that_ships(tmp_path: Path) -> None:
-    row = Task("recipe", "recipe", 0, (), STUDIES["recipe"].rows["recipe"].settings, tmp_path).config()
+    settings = STUDIES["recipe"].rows["recipe_background"].settings
+    row = Task("recipe", "recipe_background", 0, (), settings, tmp_path).config()
     shipped = load_config("mini_world", ["recipe=robust"])
     for section in ("augment", "diversify", "align", "detector", "train", "tune", "average"):
         one, other = (getattr(config, section).model_dump() for config in (row, shipped))
