@@ -67,10 +67,19 @@ class SampleStream(Dataset[T], Generic[T]):
         step, place = divmod(position, self.batch_size)
         return ((self.first + step) * self.processes + self.rank) * self.batch_size + place
 
-    def batches(self, workers: int, collate: Callable[[list[T]], object]) -> Iterator[object]:
-        """One collated batch a step, read ahead by `workers` processes."""
+    def batches(self, workers: int, collate: Callable[[list[T]], object], pinned: bool = False) -> Iterator[object]:
+        """One collated batch a step, read ahead by `workers` processes.
+
+        Args:
+            pinned: put its tensors where a GPU can fetch them while it computes.
+        """
         loader: DataLoader[T] = DataLoader(
-            self, batch_size=self.batch_size, num_workers=workers, collate_fn=collate, worker_init_fn=leave_signals
+            self,
+            batch_size=self.batch_size,
+            num_workers=workers,
+            collate_fn=collate,
+            worker_init_fn=leave_signals,
+            pin_memory=pinned,
         )
         return iter(loader)
 

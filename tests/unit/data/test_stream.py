@@ -91,6 +91,19 @@ def test_workers_change_nothing() -> None:
     assert batches(stream(last=6), workers=2) == batches(stream(last=6))
 
 
+@pytest.mark.parametrize("pinned", [False, True])
+def test_batches_are_pinned_if_asked(pinned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def make(*_: object, pin_memory: bool, **__: object) -> list[object]:
+        asked.append(pin_memory)
+        return []
+
+    monkeypatch.setattr("clipgap.data.stream.DataLoader", make)
+    assert list(stream().batches(0, list, pinned=pinned)) == []  # type: ignore[arg-type]
+    assert asked == [pinned]
+
+
 def test_it_ends() -> None:
     samples = stream(first=3, last=5)
     assert len(samples) == 4

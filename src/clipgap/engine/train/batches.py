@@ -46,15 +46,22 @@ class MakeExample:
 
 
 def training_batches(
-    dataset: DetectionDataset, config: RunConfig, first: int, rank: int = 0, processes: int = 1
+    dataset: DetectionDataset,
+    config: RunConfig,
+    first: int,
+    rank: int = 0,
+    processes: int = 1,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
     """The batches of the steps from `first` on, of one process; with two views the second ones come last.
+
+    `pinned`: see `SampleStream.batches`.
 
     Raises:
         ConfigError: a lever of `diversify.kinds` that cannot be made.
     """
     stream = _stream(dataset, config, first, rank, processes)
-    return cast(Iterator[Batch], stream.batches(config.run.workers, collate))
+    return cast(Iterator[Batch], stream.batches(config.run.workers, collate, pinned))
 
 
 def images_of_step(dataset: DetectionDataset, config: RunConfig, step: int, processes: int = 1) -> list[str]:

@@ -58,7 +58,8 @@ class Steps:
         first, before = (checkpoint["step"], checkpoint.get("seconds", 0.0)) if checkpoint else (0, 0.0)
         self.skipped = checkpoint["skipped"] if checkpoint else 0
         saves = due = bool(checkpoint and checkpoint.get("due"))
-        batches = training_batches(self.dataset, self.config, first, group.rank, group.size)
+        pinned = self.trainer.fabric.device.type == "cuda"
+        batches = training_batches(self.dataset, self.config, first, group.rank, group.size, pinned)
         begin = self._saved = monotonic()
         with progress_bar("train", settings.steps, first, show) as report, stop_signals() as stopping:
             for done in range(first, settings.steps + 1):
