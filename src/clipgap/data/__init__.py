@@ -9,7 +9,16 @@ from clipgap.data.dataset import DetectionDataset, Sample, Target
 from clipgap.data.domains import Domain, Domains, load_domains, load_split
 from clipgap.data.images import displayed_size, read_image
 from clipgap.data.records import Annotation, Fault, ImageRecord
-from clipgap.data.transforms import flip, random_crop, resize, resize_size, resize_square, to_bytes, to_tensor
+from clipgap.data.transforms import (
+    as_numbers,
+    flip,
+    random_crop,
+    resize,
+    resize_size,
+    resize_square,
+    to_bytes,
+    to_tensor,
+)
 from clipgap.data.voc import read_voc
 from clipgap.data.yolo import read_yolo
 
@@ -25,6 +34,7 @@ __all__ = [
     "Sample",
     "SplitReport",
     "Target",
+    "as_numbers",
     "check",
     "convert",
     "displayed_size",

@@ -50,7 +50,12 @@ def to_bytes(image: Image.Image) -> Tensor:
 
 def to_tensor(image: Image.Image) -> Tensor:
     """An RGB image as float32 (3, H, W) in [0, 1]."""
-    return to_bytes(image).float().div_(255)
+    return as_numbers(to_bytes(image))
+
+
+def as_numbers(image: Tensor) -> Tensor:
+    """Bytes as float32 in [0, 1]; numbers as they are."""
+    return image.float().div_(255) if image.dtype == torch.uint8 else image
 
 
 def random_crop(image: Image.Image, side: int, generator: torch.Generator) -> Image.Image:

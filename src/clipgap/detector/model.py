@@ -148,7 +148,7 @@ class Detector(Predicting, Stored):
         """Detections in original images.
 
         Args:
-            images: resized images (3, H, W) in [0, 1], on any device.
+            images: resized images (3, H, W) in [0, 1], or bytes, on any device.
             sizes: (height, width) of the originals.
 
         Returns:

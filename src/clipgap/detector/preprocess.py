@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from clipgap.clip import TowerSpec
+from clipgap.data import as_numbers
 from clipgap.group import ALONE, Group
 
 
@@ -26,7 +26,7 @@ class Preprocess(GeneralizedRCNNTransform):  # type: ignore[misc]
 
     def normalize(self, image: Tensor) -> Tensor:
         """In place of the mean 0 and of the deviation 1; bytes are taken to [0, 1] first, on the device they are on."""
-        normal: Tensor = super().normalize(image.float().div_(255) if image.dtype == torch.uint8 else image)
+        normal: Tensor = super().normalize(as_numbers(image))
         return normal
 
     def batch_images(self, images: list[Tensor], size_divisible: int = 1) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from clipgap.config import DetectionPrecision, ImageConfig
-from clipgap.data import Sample, resize, to_tensor
+from clipgap.data import Sample, resize, to_bytes
 from clipgap.data.dataset import Target
 from clipgap.detector import DetectorSpec
 from clipgap.group import ALONE, Group
@@ -58,7 +58,7 @@ class _Images(Dataset[Scored]):
     def __getitem__(self, index: int) -> Scored:
         sample = self.dataset[index]
         resized = resize(sample, self.image.short_side, self.image.long_side)
-        return Scored(to_tensor(resized.image), (sample.image.height, sample.image.width), sample.target)
+        return Scored(to_bytes(resized.image), (sample.image.height, sample.image.width), sample.target)
 
 
 def detections(

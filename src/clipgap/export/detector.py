@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from clipgap.config import DetectionPrecision
+from clipgap.data import as_numbers
 from clipgap.detector.pictures import in_original
 from clipgap.detector.predicting import Predicting
 from clipgap.errors import ConfigError
@@ -62,11 +63,11 @@ class OnnxDetector(Predicting):
         """Detections in original images, as `Detector.detect` gives them.
 
         Args:
-            images: resized images (3, H, W) in [0, 1].
+            images: resized images (3, H, W) in [0, 1], or bytes.
             sizes: (height, width) of the originals.
         """
         results = []
-        arrays = [image.cpu().numpy() for image in images]
+        arrays = [as_numbers(image).cpu().numpy() for image in images]
         for image, size, found in zip(arrays, sizes, self._form.detect(arrays), strict=True):
             boxes, scores, labels = map(torch.from_numpy, found)
             results.append(in_original({"boxes": boxes, "scores": scores, "labels": labels + 1}, image.shape[1:], size))
