@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from recipes.study.paper import LAYER3, MIXED, SHORT_FIT
-from recipes.study.recipe import ALIGN, EVERY, SELECT, two_views
+from recipes.study.recipe import ALIGN, EVERY, LEARNED, SELECT, two_views
 from recipes.study.rows import Row
 
 from clipgap.config import DIVERSIFY
@@ -32,7 +32,7 @@ ALONE = {
     "wise": (NONE, "average.tuned=0.75"),
     "templates": (NONE, f"data.prompts.class_template={TEMPLATES}"),
     "background_text": (NONE, "detector.background=text"),
-    "background_learned": (NONE, "detector.background=learned"),
+    "background_learned": (NONE, LEARNED),
     "fusion": (NONE, "detector.fusion=0.35"),
     "twice": (NONE, "train.batch_size=8"),
     "neck": (NONE, NECK),
@@ -43,13 +43,14 @@ STACK = {
     **{f"without_{kind}": (NONE, two_views(other for other in DIVERSIFY if other != kind)) for kind in DIVERSIFY},
     "one_view": (NONE, f"diversify={{kinds: [{', '.join(DIVERSIFY)}], probability: 0.5}}"),
     "recipe_align": (NONE, EVERY, ALIGN),
+    "recipe_deep": (NONE, EVERY, LEARNED, "diversify.depth=2"),
     "recipe_ema": (NONE, EVERY, "average.over=ema"),
     "recipe_window": (NONE, EVERY, "average={over: window, window_start: 450}"),
     "recipe_norm": ("augment.kind=norm", EVERY),
     "recipe_pin": ("augment.kind=pin", EVERY),
     "recipe_fitted": ("augment.kind=fitted", EVERY),
     "recipe_neck": (NONE, EVERY, NECK),
-    "recipe_background": (NONE, EVERY, "detector.background=learned"),
+    "recipe_background": (NONE, EVERY, LEARNED),
     "recipe_background_text": (NONE, EVERY, "detector.background=text"),
     "recipe_atrous": (NONE, EVERY, "detector.roi=atrous"),
     "recipe_bf16": (NONE, EVERY, "run.precision=bf16-mixed"),

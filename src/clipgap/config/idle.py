@@ -40,7 +40,7 @@ def _augment(config: RunConfig) -> Idle:
 
 def _diversify(config: RunConfig) -> Idle:
     if not config.diversify.kinds:
-        for key in ("probability", "severity"):
+        for key in ("probability", "severity", "depth"):
             yield f"diversify.{key}", "diversify.kinds names none: name one"
     if not config.diversify.probability:
         yield "diversify.kinds", "diversify.probability is 0: set it above"

@@ -97,6 +97,8 @@ class DiversifyConfig(Section):
     """Chance that an image is changed; with two views, that the second one is (1 in `recipe: robust`)."""
     severity: Annotated[Number, Field(gt=0, le=3)] = 1.0
     """How far the changes go; 1: as every kind says of itself (docs/method.md)."""
+    depth: Annotated[Count, Field(le=5)] = 1
+    """How many of `kinds` change an image, one after another, each drawn anew."""
     views: Annotated[Count, Field(le=2)] = 1
     """2: every image goes through the detector as it is and changed, so that a batch is twice as large."""
 

@@ -29,10 +29,10 @@ class ImageLever(Protocol):
 
 
 class Diversifier:
-    """Changes an image with a probability, by one of its levers, drawn uniformly."""
+    """Changes an image with a probability, by one of its levers, drawn uniformly, or by several in turn."""
 
-    def __init__(self, levers: Sequence[ImageLever], probability: float) -> None:
-        self.levers, self.probability = tuple(levers), probability
+    def __init__(self, levers: Sequence[ImageLever], probability: float, depth: int = 1) -> None:
+        self.levers, self.probability, self.depth = tuple(levers), probability, depth
 
     def __call__(self, image: Image.Image, boxes: Tensor, generator: torch.Generator) -> Image.Image:
         """An RGB picture and its boxes (N, 4) -> the picture, changed or not; `generator` is the sample's own.
@@ -44,22 +44,27 @@ class Diversifier:
         random = np.random.default_rng(seed)
         if random.random() >= self.probability:
             return image
-        lever = self.levers[int(random.integers(len(self.levers)))]
-        kind = f"{type(lever).__module__}:{type(lever).__name__}"
-        try:
-            changed = lever(np.asarray(image), boxes.numpy(), random)
-        except ClipgapError:
-            raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's lever may fail in any way)
-            raise ConfigError(f"diversify.kinds: {kind} failed ({said(error)})") from None
-        if not isinstance(changed, np.ndarray):
-            raise ConfigError(f"diversify.kinds: {kind} gave {type(changed).__name__}, not the pixels of an image")
-        if changed.shape != (image.height, image.width, 3) or changed.dtype != np.uint8:
-            made = f"{changed.shape} of {changed.dtype}"
-            raise ConfigError(
-                f"diversify.kinds: {kind} made {made} of an image ({image.height}, {image.width}, 3) of uint8"
-            )
-        return Image.fromarray(changed)
+        pixels: Pixels = np.asarray(image)
+        for _ in range(self.depth):
+            lever = self.levers[int(random.integers(len(self.levers)))]
+            pixels = _changed(lever, pixels, boxes.numpy(), random)
+        return Image.fromarray(pixels)
+
+
+def _changed(lever: ImageLever, pixels: Pixels, boxes: Boxes, random: np.random.Generator) -> Pixels:
+    kind = f"{type(lever).__module__}:{type(lever).__name__}"
+    try:
+        changed = lever(pixels, boxes, random)
+    except ClipgapError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's lever may fail in any way)
+        raise ConfigError(f"diversify.kinds: {kind} failed ({said(error)})") from None
+    if not isinstance(changed, np.ndarray):
+        raise ConfigError(f"diversify.kinds: {kind} gave {type(changed).__name__}, not the pixels of an image")
+    if changed.shape != pixels.shape or changed.dtype != np.uint8:
+        made = f"{changed.shape} of {changed.dtype}"
+        raise ConfigError(f"diversify.kinds: {kind} made {made} of an image {pixels.shape} of uint8")
+    return changed
 
 
 def make_diversifier(config: DiversifyConfig) -> Diversifier | None:
@@ -71,4 +76,4 @@ def make_diversifier(config: DiversifyConfig) -> Diversifier | None:
     if not config.kinds:
         return None
     levers = [make_lever(DIVERSIFY.get(kind, kind), "diversify.kinds", config.severity) for kind in config.kinds]
-    return Diversifier(levers, config.probability)
+    return Diversifier(levers, config.probability, config.depth)

@@ -15,7 +15,7 @@ from clipgap.classes import load_class, make_lever
 from clipgap.config import DIVERSIFY, DiversifyConfig, EvaluateConfig, ImageConfig
 from clipgap.data import Sample
 from clipgap.data.dataset import Target
-from clipgap.diversify import make_diversifier
+from clipgap.diversify import Diversifier, make_diversifier
 from clipgap.diversify.corrupt import NAMED, high_pass, turn_phase
 from clipgap.diversify.fourier import FourierAmplitude
 from clipgap.diversify.oa_mix import ObjectAwareMix
@@ -141,6 +141,21 @@ def test_probability_is_the_share_of_images_that_are_changed() -> None:
     ]
     assert 60 < sum(changed) < 120
     assert make_diversifier(DiversifyConfig()) is None
+
+
+def test_depth_is_how_many_levers_follow_on_one_another() -> None:
+    class Brighter:
+        def __call__(self, pixels: np.ndarray, boxes: np.ndarray, random: np.random.Generator) -> np.ndarray:
+            return pixels + np.uint8(random.integers(1, 3))
+
+    plain, changed = Image.new("RGB", (9, 7), (10, 20, 30)), set()
+    for seed in range(40):
+        generator = torch.Generator().manual_seed(seed)
+        seen = np.asarray(Diversifier([Brighter()], 1.0, depth=3)(plain, torch.zeros(0, 4), generator))
+        changed |= {int(value) for value in np.unique(seen - np.asarray(plain))}
+    assert changed == {3, 4, 5, 6}
+    assert DiversifyConfig().depth == 1
+    assert make_diversifier(DiversifyConfig(kinds=["photometric"], depth=2)).depth == 2  # type: ignore[union-attr]
 
 
 def test_off_draws_nothing() -> None:
