@@ -76,7 +76,10 @@ def _tell(exported: Exported, run: Path, out: Path, precision: GraphPrecision) -
         say(f"{out / name}: ONNX opset {exported.opset}, {precision}, {(out / name).stat().st_size / 1e6:.1f} MB")
         for tensor, shape in tensors.items():
             say(f"  {tensor:<10} {shape}")
-    say(f"{out}: on random images it differs from PyTorch by {exported.difference:.0e} at most")
+    if exported.difference is None:
+        say(f"{out}: neither it nor PyTorch detects anything in random images: compare them on yours")
+    else:
+        say(f"{out}: on random images it differs from PyTorch by {exported.difference:.0e} at most")
     if (run / CONFIG).is_file():
         say(f"next: {command('evaluate', out, '--config', run / CONFIG)}")
 

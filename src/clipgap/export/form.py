@@ -28,8 +28,9 @@ class Form(Protocol):
         ...
 
     @classmethod
-    def differs(cls, detector: Detector, folder: Path) -> float:
-        """The largest difference between their numbers and PyTorch's, on images of another size than were traced."""
+    def differs(cls, detector: Detector, folder: Path) -> float | None:
+        """The largest difference between their numbers and PyTorch's, on images of another size than were traced; None
+        where there is nothing to compare."""
         ...
 
     def detect(self, images: Sequence[Array]) -> list[Found]:

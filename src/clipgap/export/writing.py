@@ -25,9 +25,9 @@ from clipgap.files import new_folder, require_new
 class Exported:
     """What `export_onnx` wrote."""
 
-    difference: float
-    """The largest between ONNX Runtime's numbers and PyTorch's on random images: of scores, where there is one graph;
-    as a part of each output's largest number, where there are two."""
+    difference: float | None
+    """The largest between ONNX Runtime's numbers and PyTorch's on random images: of scores, where there is one graph,
+    and None where neither detects anything in them; as a part of each output's largest number, where there are two."""
     opset: int
     """The version of ONNX's operators."""
     files: dict[str, dict[str, str]]

@@ -195,3 +195,8 @@ def test_without_the_packages_the_message_names_the_extra(monkeypatch: pytest.Mo
     with pytest.raises(ClipgapError, match=r"pip install 'clipgap\[onnx\]'"):
         export_onnx(make_detector(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_where_nothing_is_detected_no_difference_is_told(tmp_path: Path) -> None:
+    exported = export_onnx(make_detector(box_score_thresh=0.9999), tmp_path / "out")
+    assert exported.difference is None
