@@ -182,6 +182,16 @@ JOBS = {
         bars={"exact": ">= 1.5 x", "roi: dense": ">= 10 x"},
         compared=("exact", "ONNX Runtime, one graph", "ONNX Runtime, two graphs"),
     ),
+    "inference_lean": Job(
+        "inference, RN101, 600 x 1067, fewer of 1000 proposals",
+        {
+            "plain": lambda: inference(True),
+            "exact, bf16, 500 proposals": lambda: inference(bf16=True, rpn_post_nms_top_n_test=500),
+            "exact, bf16, 400 proposals": lambda: inference(bf16=True, rpn_post_nms_top_n_test=400),
+        },
+        rounds=3,
+        bars={"exact, bf16, 500 proposals": ">= 8 x", "exact, bf16, 400 proposals": ">= 8 x"},
+    ),
     "inference_tiny": Job(
         "inference, tiny CLIP, 288 x 480, 100 proposals",
         {

@@ -63,6 +63,7 @@ DETECTED = {
     "bf16": ("in bfloat16", ("evaluate.precision=bf16-mixed",)),
     "thirty": ("from 30 proposals, not 100", ("evaluate.proposals=30",)),
     "half": ("in bfloat16 from 50 proposals", ("evaluate.precision=bf16-mixed", "evaluate.proposals=50")),
+    "forty": ("in bfloat16 from 40 proposals", ("evaluate.precision=bf16-mixed", "evaluate.proposals=40")),
     "lean": ("in bfloat16 from 30 proposals", LEAN[1:]),
     "leaner": ("in bfloat16 from 15 proposals", ("evaluate.precision=bf16-mixed", "evaluate.proposals=15")),
 }
