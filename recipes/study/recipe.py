@@ -97,7 +97,7 @@ RECIPE_GAPS = (
     ("recipe_background", "background", "upper_background"),
 )
 TEST_WORLDS = (647968, 812216, 662235, 719609, 382760, 131155, 188702, 670639)
-"""Drawn by `secrets.randbelow(1_000_000)` when the rows above were fixed; none was used before."""
+"""Drawn by `secrets.randbelow(1_000_000)` when the first rows above were fixed; none was used before."""
 LONG = ("train.steps=2400", "train.lr_steps=[1800]", "run.precision=bf16-mixed")
 """A schedule that has fitted clear day (docs/log.md); in bfloat16, which takes half of the time."""
 LONG_ROWS = {
@@ -105,7 +105,7 @@ LONG_ROWS = {
     for name, row in RECIPE_ROWS.items()
 }
 LONG_WORLDS = (935100, 71436, 806468, 824038, 998437, 582343, 786497, 890699)
-"""Drawn once by `secrets.randbelow(1_000_000)` when rows and schedule were fixed; none was used before."""
+"""Drawn once by `secrets.randbelow(1_000_000)` when schedule and first rows were fixed; none was used before."""
 SECOND_ROWS = {
     name: replace(RECIPE_ROWS[name], seeds=FIVE) for name in ("attention", "recipe_background", "upper_bound", "recipe")
 }

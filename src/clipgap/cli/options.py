@@ -20,10 +20,8 @@ Seed = Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Short for 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Workers = Annotated[int | None, typer.Option(min=0, max=1024, help="Short for --set run.workers=...")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from where an interrupted run stopped.")]
-
 Proposals = Annotated[
-    int | None,
-    typer.Option(min=1, max=10**9, help="Of a picture, that are looked at; fewer are faster."),
+    int | None, typer.Option(min=1, max=10**9, help="Of a picture, that are looked at; fewer are faster.")
 ]
 
 
